@@ -6,7 +6,7 @@ namespace Wake.Testing;
 /// SQL.</summary>
 /// <param name="Sessions">Open sessions that have had a turn each, and as many that are closed.</param>
 /// <param name="Events">Events of the past month, each told to a session; the newest a few seconds ago.</param>
-/// <param name="Watches">Watches, most of them on GitHub.</param>
+/// <param name="Watches">Watches, most of them on GitHub, and half of them with a deadline to come.</param>
 public sealed record LargeStore(int Sessions, int Events, int Watches)
 {
     const int Step = 200_000;
@@ -57,9 +57,10 @@ public sealed record LargeStore(int Sessions, int Events, int Watches)
         progress?.Invoke($"{Watches:#,0} watches");
         await Execute(
             $"""
-            insert into watches (id, session_id, subject, created_at)
-            select gen_random_uuid(), s.id, pg_temp.subject_of(g), now() - interval '40 days' + g * interval '1 ms'
+            insert into watches (id, session_id, subject, created_at, expect_by, expect_due_at)
+            select gen_random_uuid(), s.id, pg_temp.subject_of(g), now() - interval '40 days' + g * interval '1 ms', d.due, d.due
             from generate_series(1, {Watches}) g join sleepers s on s.n = g % {Sessions} + 1
+            cross join lateral (select case when g % 2 = 0 then now() + interval '20 days' + g * interval '1 ms' end as due) d
             """
         );
 

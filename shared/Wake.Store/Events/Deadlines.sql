@@ -1,11 +1,12 @@
 -- Decides about the deadlines of watches that have passed: something came, or nothing did. Whatever a watch matched since it was made
 -- is in the inbox of its session, by this watch or another. What matches() means is said in EventMatch.
 --
--- Locked and passed over when locked: of several coordinators one decides.
+-- Locked and passed over when locked: of several coordinators one decides. With now(), which an index can be searched by: with
+-- clock_timestamp() each look would pass all the deadlines that are still to come.
 with due as materialized (
     select w.*
     from watches w
-    where w.expect_due_at <= clock_timestamp() - @grace and w.expect_outcome is null
+    where w.expect_due_at <= now() - @grace and w.expect_outcome is null
     order by w.expect_due_at
     limit @size
     for update skip locked

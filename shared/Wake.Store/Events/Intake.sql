@@ -223,8 +223,8 @@ with input as materialized (
     -- Taken up again while it is closed: what brings it back later finds no end.
     update sessions s
     set ended_subject = null, close_after = null
-    from (select distinct subject from facts where not ends and not late) f
-    where (select exists (select from input where not ends)) and s.ended_subject = f.subject and s.closed_at is not null
+    where (select exists (select from input where not ends)) and s.closed_at is not null
+      and s.ended_subject = any (array(select subject from facts where not ends and not late))
       and s.id <> all (array(select id from gone))
 ), remembered as (
     update session_ids set closed = false where session_id = any (array(select id from returned))
@@ -312,7 +312,7 @@ with input as materialized (
         nudged = timer.nudged or (excluded.urgent and timer.owed_at is not null),
         owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now())
                        -- what it waits for concerns other events, perhaps
-                       when timer.held then least(timer.owed_at, excluded.events_due_at)
+                       when timer.held and timer.owed_at is not null then least(timer.owed_at, excluded.events_due_at)
                        else timer.owed_at end
     returning due_at
 ), repeated as (

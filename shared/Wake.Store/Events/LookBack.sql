@@ -85,9 +85,15 @@ with target as materialized (
     where e.type = any (@ends)
     order by w.session_id, w.close_after
 ), ending as (
+    -- What the session was told before it asked for that is nothing newer, though it came after the end.
     update sessions s
-    set close_at = now() + o.close_after, ended_by = o.seq, ended_subject = o.subject, close_after = o.close_after
-    from over o where s.id = o.session_id and s.closed_at is null and s.ended_by is distinct from o.seq
+    set close_at = now() + o.close_after, ended_subject = o.subject, close_after = o.close_after,
+        ended_by = greatest(o.seq, (select max(i.event) from inbox i where i.session_id = s.id and i.wake_number is not null))
+    from over o
+    where s.id = o.session_id and s.closed_at is null
+      and (s.ended_subject is distinct from o.subject or coalesce(s.ended_by < o.seq, true)
+           -- and of those that mean one end the soonest counts
+           or now() + o.close_after < s.close_at)
     returning s.id, o.type, o.subject
 ), ended_note as (
     insert into decisions (kind, session_id, note) select 'ending', id, format('%s of %s', type, subject) from ending

@@ -18,6 +18,9 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
     /// <summary>The type of the event.</summary>
     public const string SilentType = "wake.watch.silent";
 
+    // Of the subject of that event, before the id of the watch.
+    internal const string SubjectPrefix = "watch:";
+
     const int BatchSize = 100;
 
     // Of what came instead. More of it is counted together.
@@ -45,7 +48,7 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
         await using var find = database.CreateCommand(
             $"""
             select w.id, s.key, w.subject, w.types, w.intent, w.created_at, w.expect_by, instead.counts
-            from (select * from watches where expect_due_at is not null and expect_outcome = 'silent'
+            from (select * from watches where expect_due_at <= now() and expect_outcome = 'silent'
                   order by expect_due_at limit {BatchSize}) w
             join sessions s on s.id = w.session_id and s.closed_at is null
             cross join lateral (
@@ -101,7 +104,7 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
             Type = SilentType,
             VerifiedBy = WakeRequested.VerifiedByWake,
             // Not what is watched: whoever else watches that waits for what happens there.
-            Subject = $"watch:{watch.Id}",
+            Subject = $"{SubjectPrefix}{watch.Id}",
             DedupKey = $"{SilentType}|watch:{watch.Id}",
             Reason = StorableText.Head(Words(watch), EventLimits.MaxReasonLength),
             Sessions = [watch.Session],
@@ -122,8 +125,13 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
 
     static string Words(SilentWatch watch) =>
         $"Nothing came of {watch.Subject} by {Moment(watch.ExpectBy)} that the watch since {Moment(watch.Created)} "
-        + $"waits for ({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")}). "
-        + $"What did come: {(watch.Instead is { } instead ? string.Join(", ", instead) : "nothing")}."
+        + $"waits for ({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")})."
+        // What came of a pattern is not counted.
+        + (
+            watch.Subject.Contains('*')
+                ? ""
+                : $" What did come: {(watch.Instead is { } instead ? string.Join(", ", instead) : "nothing")}."
+        )
         + (watch.Intent is { } intent ? $" The note of the watch: {intent}" : "");
 
     static string Moment(DateTimeOffset at) =>

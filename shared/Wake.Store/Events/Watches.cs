@@ -58,6 +58,9 @@ public sealed class Watches(NpgsqlDataSource database)
         var id = operationId ?? Guid.CreateVersion7();
         var pattern = wanted.Subject.Contains('*') ? Sql.LikePattern(wanted.Subject) : null;
 
+        // Where the look back may write when the session closes, two that share its row would wait for each other.
+        var hold = wanted.CloseAfter is null ? "share" : "no key update";
+
         await using var batch = database.CreateBatch();
         batch.Add(
             $"""
@@ -70,7 +73,7 @@ public sealed class Watches(NpgsqlDataSource database)
                        $18::interval
                 from sessions s
                 where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
-                for share
+                for {hold}
                 on conflict (id) do nothing
                 returning id
             )

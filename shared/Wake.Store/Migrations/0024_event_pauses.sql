@@ -67,7 +67,9 @@ create or replace function pending_source(of_session uuid) returns text language
     from inbox i join events e on e.seq = i.event
     where i.session_id = of_session and i.wake_number is null and i.wakes
       and (e.expires_at is null or e.expires_at > clock_timestamp())
-      and not exists (select from event_pauses(i.event))
+      -- asked once, and of each event only while some pause may hold any
+      and not ((select exists (select from pauses where not resumed and breaker is null and scope in ('source', 'subject')))
+               and exists (select from event_pauses(i.event)))
 $$;
 
 -- All that may keep a session from its next turn: its pauses, those of the events that would wake it, and the breaker of the source
@@ -103,7 +105,8 @@ begin
               from inbox i join events e on e.seq = i.event
               where i.session_id = of_session and i.wake_number is null and i.wakes
                 and (e.expires_at is null or e.expires_at > clock_timestamp())
-                and not exists (select from event_pauses(i.event))
+                and not ((select exists (select from pauses where not resumed and breaker is null and scope in ('source', 'subject')))
+                         and exists (select from event_pauses(i.event)))
               order by i.event desc
               limit 200) pending);
 end

@@ -69,7 +69,11 @@ public sealed partial class Sessions
                                   left join turns t on t.session_id = i.session_id and t.wake_number = i.wake_number
                                   where i.session_id = s.id and i.event > s.ended_by and i.wakes and e.type <> all ($1)
                                     and t.outcome is distinct from 'stale'
-                                    and (e.subject = s.ended_subject or s.ended_subject = any (e.related)) is not true)
+                                    and (e.subject = s.ended_subject or s.ended_subject = any (e.related)) is not true
+                                    -- or that nothing came of it
+                                    and not exists (select from watches w
+                                                    where w.session_id = s.id and w.subject = s.ended_subject
+                                                      and e.subject = '{WatchDeadlines.SubjectPrefix}' || w.id::text))
                     returning s.id
                 )
                 insert into decisions (kind, session_id, note)

@@ -115,7 +115,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 returning session_id
             ), timed as (
                 update wake_timers timer
-                set owed_at = claimed.lease_until,
+                set owed_at = claimed.lease_until, held = false,
                     reset_after = case when not exists (select from begun) then timer.reset_after end,
                     events_due_at = case when claimed.attempt > 1 then timer.events_due_at end,
                     ceiling_at = case when claimed.attempt > 1 then timer.ceiling_at end,

@@ -411,6 +411,112 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
         Assert.Equal(closes, (await store.Sessions.CloseEnded(None)).Contains(key));
     }
 
+    // It is woken after the end, and in that turn says that it wants to close.
+    [Fact]
+    public async Task What_it_was_told_before_it_watched_what_was_over_keeps_it_no_longer_open()
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(key, new($"{repository}#54"), None);
+        await Accept("#53", "github.pull_request.merged");
+        await Accept("#54", "other.said");
+        await Finish(key, 1);
+
+        await store.Watches.Create(
+            key,
+            new($"{repository}#53") { Types = ["github.ci.*"], CloseAfter = TimeSpan.Zero },
+            None
+        );
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task A_watch_that_closes_sooner_counts_although_it_was_made_after_the_end()
+    {
+        var key = await Begin("#59", "later@", "later.assigned");
+        await Accept("#59", "github.issue.closed");
+
+        await store.Watches.Create(
+            key,
+            new($"{repository}#59") { Types = ["github.ci.*"], CloseAfter = TimeSpan.Zero },
+            None
+        );
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task That_nothing_came_of_what_is_over_calls_no_close_off()
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await store.Watches.Create(
+            key,
+            new($"{repository}#58")
+            {
+                Types = ["github.ci.*"],
+                ExpectBy = DateTimeOffset.UtcNow.AddHours(1),
+                CloseAfter = TimeSpan.Zero,
+            },
+            None
+        );
+        await Accept("#58", "github.pull_request.merged");
+        await store.Execute(
+            "update watches set expect_by = now(), expect_due_at = now() - interval '1 ms' where session_id = $1",
+            (await Find(key)).Id
+        );
+
+        await new WatchDeadlines(store.Database, store.Intake).ReportSilent(TimeSpan.Zero, None);
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await Finish(key, 1);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task What_a_pause_holds_keeps_it_open_until_it_is_told()
+    {
+        var key = await Watcher("#57", TimeSpan.Zero);
+        var pauses = new Pauses(store.Database);
+        var pause = (
+            await pauses.Add(new(PauseScope.Subject, $"{repository}#57", null, null, false, null), None)
+        )!;
+        await Accept("#57", "github.pull_request.merged");
+
+        Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));
+        await pauses.End(pause.Id, None);
+        await Finish(key, 1);
+
+        Assert.Contains(key, await store.Sessions.CloseEnded(None));
+    }
+
+    [Fact]
+    public async Task Two_watches_at_once_of_what_was_over_both_are_made()
+    {
+        var key = $"watcher {Guid.NewGuid():N}";
+        await store.Sessions.Create(key, "/", "default", null, None);
+        await Accept("#55", "github.pull_request.merged");
+        await Accept("#56", "github.pull_request.merged");
+
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(x =>
+                    Task.Run(() =>
+                        store.Watches.Create(
+                            key,
+                            new($"{repository}#{55 + x % 2}") { CloseAfter = TimeSpan.FromHours(1) },
+                            None
+                        )
+                    )
+                )
+        );
+
+        Assert.Equal(8, (await store.Watches.List(key, 10, None)).Count);
+        Assert.NotNull((await Find(key)).ClosesAt);
+    }
+
     [Fact]
     public async Task Many_take_it_up_again_at_once_and_nothing_is_lost()
     {

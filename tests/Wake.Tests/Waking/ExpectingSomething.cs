@@ -87,6 +87,35 @@ public sealed class ExpectingSomething(TestStore store) : IClassFixture<TestStor
     }
 
     [Fact]
+    public async Task What_a_pause_holds_has_come()
+    {
+        var (key, watch) = await Expecting(null);
+        var pauses = new Pauses(store.Database);
+        var pause = (await pauses.Add(new(PauseScope.Subject, key, null, null, false, null), None))!;
+        await store.Accept(Event(key, "x"));
+        await Pass(watch);
+
+        await deadlines.ReportSilent(TimeSpan.Zero, None);
+        await pauses.End(pause.Id, None);
+
+        Assert.Empty(await Told(key));
+        Assert.Equal(WatchExpectation.Came, (await store.Watches.Find(watch, None))!.Expectation);
+    }
+
+    [Fact]
+    public async Task What_came_of_a_pattern_is_not_said_to_be_nothing()
+    {
+        var key = await Session();
+        var watch = await Watch(key, new($"{key[..8]}*") { Types = ["build.*"] });
+        await store.Accept(Event(key, "x"));
+        await Pass(watch);
+
+        await deadlines.ReportSilent(TimeSpan.Zero, None);
+
+        Assert.EndsWith("waits for (build.*).", Assert.Single(await Told(key)));
+    }
+
+    [Fact]
     public async Task What_came_before_the_watch_and_was_told_is_not_what_it_expects()
     {
         var key = await Session();

@@ -207,6 +207,21 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         );
     }
 
+    // A coordinator of the version before takes the timer without taking the mark off.
+    [Fact]
+    public async Task A_mark_that_was_left_behind_shortens_no_quiet_window()
+    {
+        var session = await store.Session("marked", "minute");
+        await Observe("marked", "one");
+        await store.Execute("update wake_timers set held = true where session_id = $1", session);
+
+        await Observe("marked", "two");
+
+        Assert.True(
+            await store.Scalar<bool>("select owed_at is null from wake_timers where session_id = $1", session)
+        );
+    }
+
     // Its wake was decided before the pause was there. It is told of what else comes.
     [Fact]
     public async Task A_turn_that_was_dispatched_for_events_that_are_held_since_waits_until_something_else_comes()
