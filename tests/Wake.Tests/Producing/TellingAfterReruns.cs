@@ -62,7 +62,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
             (8, Gen.Constant(What.Poll)),
             (2, Gen.Constant(What.PollAndDie)),
             (6, Gen.Constant(What.End)),
-            (1, Gen.Constant(What.RerunByHand)),
+            (2, Gen.Constant(What.RerunByHand)),
             (2, Gen.Constant(What.Deliver)),
             (1, Gen.Constant(What.Push))
         )
