@@ -135,6 +135,9 @@ sealed class RerunFirst(
                 [.. (rerun?.Spent ?? []).Union(sum.Failed)],
                 Outcome: null
             ),
+
+            // The same checks may have been told as pending before they failed.
+            Said = null,
         };
 
         // Kept first: who dies in between does not ask again, and tells the failure when the rerun does not begin.
