@@ -21,6 +21,8 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
 
     static readonly string[] Checks = ["build", "test"];
 
+    static readonly string First = LoopbackGitHub.Sha(1);
+
     static readonly GitHubRepository Repository = new(GitHubRepository.Public, "octo-org/hello", Id: 1);
 
     LoopbackGitHub github = null!;
@@ -120,21 +122,37 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
             .Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
 
     [Fact]
-    public Task A_run_that_fails_once_its_checks_were_told_as_pending_is_withheld_too() =>
-        Holds([
-            new(1, What.Poll),
-            new(150, What.Poll),
-            new(1, What.End, Red: 1),
-            new(1, What.Poll),
-            new(40, What.Poll),
-            new(1, What.End),
-            new(40, What.Poll),
-            new(1, What.Deliver, Ended: 1),
-        ]);
+    public async Task A_run_that_fails_once_its_checks_were_told_as_pending_is_withheld_too() =>
+        Assert.Equal(
+            [$"{First} pending", $"{First} success"],
+            await Holds([
+                new(1, What.Poll),
+                new(150, What.Poll),
+                new(1, What.End, Red: 1),
+                new(1, What.Poll),
+                new(40, What.Poll),
+                new(1, What.End),
+                new(40, What.Poll),
+                new(1, What.Deliver, Ended: 1),
+            ])
+        );
+
+    [Fact]
+    public async Task A_rerun_that_hangs_is_told_though_its_checks_were_told_as_pending_before() =>
+        Assert.Equal(
+            [$"{First} pending", $"{First} pending"],
+            await Holds([
+                new(1, What.Poll, Rerun: Rerun.NeverEnds),
+                new(150, What.Poll),
+                new(1, What.End, Red: 3),
+                new(40, What.Poll),
+                new(150, What.Poll),
+            ])
+        );
 
     static Step[] Without(Step[] steps, int left) => [.. steps.Where((_, at) => at != left)];
 
-    async Task Holds(Step[] steps)
+    async Task<IReadOnlyList<string>> Holds(Step[] steps)
     {
         var world = new World(github, steps.Length > 0 ? steps[0].Rerun : Rerun.Begins);
         var (model, wake) = (new Model(world), new Poller(this, world));
@@ -144,7 +162,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
             switch (step.What)
             {
                 case What.Poll or What.PollAndDie:
-                    model.Poll();
+                    model.Poll(dies: step.What is What.PollAndDie);
                     await wake.Poll(dies: step.What is What.PollAndDie);
                     break;
                 case What.End:
@@ -166,7 +184,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
         for (var last = 0; last < 2; last++)
         {
             world.Seconds += 150;
-            model.Poll();
+            model.Poll(dies: false);
             await wake.Poll(dies: false);
         }
 
@@ -177,6 +195,7 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
 
         // Nor is a run told that failed by chance.
         Assert.Empty(wake.FailedRuns.Intersect(model.Flaky));
+        return wake.Told;
     }
 
     /// <summary>The pull request and its CI, as they are; the loopback shows them.</summary>
@@ -323,9 +342,10 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
     /// <summary>What is to be told and asked for at each poll, by what the documents say of it.</summary>
     sealed class Model(World world)
     {
-        readonly HashSet<string> said = [];
+        readonly HashSet<(string, bool)> keys = [];
         int head,
             spent;
+        string? said;
         (int At, int Attempt)? asked;
 
         public List<string> Told { get; } = [];
@@ -335,53 +355,57 @@ public sealed class TellingAfterReruns(TestStore store) : IClassFixture<TestStor
         /// <summary>The attempts of runs that failed and passed when they were rerun.</summary>
         public HashSet<(string Head, int Attempt)> Flaky { get; } = [];
 
-        public void Poll()
+        public void Poll(bool dies)
         {
             // Nobody needs to hear of what the branch has left.
             if (head != world.Pushes)
-                (head, spent, asked) = (world.Pushes, 0, null);
+                (head, spent, said, asked) = (world.Pushes, 0, null, null);
+            if (Due() is not { } conclusion)
+                return;
 
-            var stood = TimeSpan.FromSeconds(world.Seconds - world.Since);
-            if (world.Red is not { } red)
-            {
-                if (stood >= Patience)
-                    Tell("pending");
-            }
-            else if (stood >= Settle && !said.Contains(Sum))
-                Ended(red);
+            // Who was told that checks are pending does not know yet that their rerun hangs.
+            var pending = conclusion == "pending";
+            if (keys.Add(($"{world.Head} {world.Sum}", pending && asked is not null)))
+                Told.Add($"{world.Head} {conclusion}");
+
+            // That it was told is saved last.
+            if (dies)
+                return;
+            said = world.Sum;
+            if (!pending)
+                asked = null;
         }
 
-        void Ended(int red)
+        string? Due()
         {
+            var stood = TimeSpan.FromSeconds(world.Seconds - world.Since);
+            if (said == world.Sum)
+                return null;
+            if (world.Red is not { } red)
+                return stood >= Patience ? "pending" : null;
+            if (stood < Settle)
+                return null;
+
             if (asked is { } rerun)
             {
                 if (world.Attempt == rerun.Attempt && TimeSpan.FromSeconds(world.Seconds - rerun.At) < Patience)
-                    return;
+                    return null;
                 if (red == 0)
                     Flaky.Add((world.Head, rerun.Attempt));
-                asked = null;
             }
             else if (red != 0 && (red & spent) == 0)
             {
                 spent |= red;
+                (asked, said) = ((world.Seconds, world.Attempt), null);
                 if (world.MayRerun)
                 {
-                    asked = (world.Seconds, world.Attempt);
                     Asked.Add(world.Head);
-                    return;
+                    return null;
                 }
             }
 
-            Tell(red == 0 ? "success" : "failure");
+            return red == 0 ? "success" : "failure";
         }
-
-        void Tell(string conclusion)
-        {
-            if (said.Add(Sum))
-                Told.Add($"{world.Head} {conclusion}");
-        }
-
-        string Sum => $"{world.Head} {world.Sum}";
     }
 
     /// <summary>What Wake does, and what it tells.</summary>
