@@ -58,7 +58,7 @@ sealed class RerunFirst(
         commit.Rerun is { } rerun
             ? rerun.Runs.TryGetValue(run, out var at)
                 && (rerun.Outcome is null ? at == attempt : rerun.Outcome is RerunOutcome.Passed && at >= attempt)
-            : commit is { Done: false, Said: null };
+            : !commit.Done && (commit.Said is null || IsOfNextSum(commit, run));
 
     /// <summary>
     /// Whether what a delivery says of a run is kept back: it has failed and may run again first, or is an attempt
@@ -135,6 +135,9 @@ sealed class RerunFirst(
                 [.. (rerun?.Spent ?? []).Union(sum.Failed)],
                 Outcome: null
             ),
+
+            // The same checks may have been told as pending before they failed.
+            Said = null,
         };
 
         // Kept first: who dies in between does not ask again, and tells the failure when the rerun does not begin.
@@ -184,6 +187,11 @@ sealed class RerunFirst(
             };
         }
     }
+
+    // What was pending may have been told, and what became of the run since then not.
+    static bool IsOfNextSum(CommitState commit, long run) =>
+        commit.Runs?.Any(x => x.Id == run && !x.IsCompleted) is true
+        || commit.Said != (commit.Result ?? commit.SoFar)?.Fingerprint;
 
     // Where no runs are shown, the checks tell it.
     static bool HasEnded(CommitState commit, CommitRerun rerun, CiRollup.Finished sum) =>

@@ -123,10 +123,14 @@ public static class GitHubEvents
     {
         var of =
             pulls.Count > 0 ? $"PR {string.Join(", ", pulls.Select(x => $"#{x}"))}" : GitHubCommitEvents.Short(sha);
+
+        // Their rerun has a key of its own: the same checks may have been told as pending before they failed.
+        string?[] which =
+            details.RerunOutcome is RerunOutcome.Unfinished ? [rollup.Fingerprint, "rerun"] : [rollup.Fingerprint];
         return seen.Event(
             "github.ci.completed",
             seen.Repository.Commit(sha),
-            [rollup.Fingerprint],
+            which,
             CiSummary($"CI of {of}", rollup) + Infrastructure(rollup) + details.RerunSummary,
             new EventData()
                 .Add("conclusion", rollup.State)
