@@ -94,8 +94,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     bool SessionNotFound { get; set; }
 
     // The message was taken up, and put down again without a turn: an earlier run had finished it.
-    // While a deferred call is still to be taken up that is not so: the CLI begins that turn by itself, and may echo the
-    // message before it.
+    // While a deferred call is still to be taken up that is not so: the CLI begins that turn by itself, and may echo
+    // the message before it.
     bool AlreadyDone =>
         own is null && echoed && idleSinceEcho && !turnSinceEcho && (earlier is not null || !ResumesDeferredCall);
 
