@@ -544,7 +544,8 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
 
         await store.Execute(
             """
-            update notification_targets set chat_cursor = $1, chat_cursor_at = now() - interval '7 days' where name = 'quiet'
+            update notification_targets set chat_cursor = $1, chat_cursor_at = now() - interval '7 days'
+            where name = 'quiet'
             """,
             $"{Token.Split(':')[0]}:900000"
         );
