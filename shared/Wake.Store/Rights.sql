@@ -111,8 +111,8 @@ begin
         ('wake_github', 'select, insert, update, delete', 'table github.heads'),
         ('wake_github', 'select, insert, update, delete', 'table github.merge_states'),
 
-        -- Tells people. What they answer in a chat it does as the door would: answers, tells sessions, pauses and closes them. It
-        -- reads no transcripts and no keys, and makes no watches, routes or turns.
+        -- Tells people. What they say in a chat it does as the gateway would: it answers, tells sessions, pauses and
+        -- closes them. It reads no transcripts and no keys, and makes no watches, routes or turns.
         ('wake_notifier', 'select', 'table migrations'),
         ('wake_notifier', 'select, insert, update', 'table notification_targets'),
         ('wake_notifier', 'select, update (routed)', 'table notification_facts'),

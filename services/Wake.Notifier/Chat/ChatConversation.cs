@@ -50,7 +50,9 @@ sealed class ChatConversation(
 
     (string Outcome, string? Reply, string? Session) Stranger(ChatUpdate update)
     {
-        log.LogWarning("Somebody who is not on the list of {Target} has tried: {User}.", target, update.User.Id);
+        // In a group others write to each other as well.
+        if (update is not ChatUpdate.Words { IsPrivate: false, ReplyTo: null })
+            log.LogWarning("Somebody who is not on the list of {Target} has tried: {User}.", target, update.User.Id);
         return (
             "stranger",
             update is ChatUpdate.Press
@@ -174,15 +176,22 @@ sealed class ChatConversation(
         if (text.Length == 0)
             return ("ignored", "Only text can be told.", session);
 
-        if (ChatActions.ParseCommand(text) is { } command)
-            return ("command", await actions.Execute(command, session, by, IdOf(words), cancel), session);
-
+        var question = origin.Question is { } id ? await actions.Questions.Find(id, cancel) : null;
+        var command = ChatActions.ParseCommand(text);
+        // Who is asked whether to close something, and replies close, does not mean the session.
         if (
-            origin.Question is { } id
-            && await actions.Questions.Find(id, cancel) is { Outcome: null } question
+            question is { Outcome: null }
             && ChatQuestion.CanAnswer(question)
+            && (command is null || !text.StartsWith('/'))
         )
             return await AnswerInWords(question, words, text, by, cancel);
+
+        // The process may have ended before it was noted that these words were taken.
+        if (question is not null && ChatQuestion.IsSettledBy(question, by, text))
+            return Late(question, by);
+
+        if (command is { } order)
+            return ("command", await actions.Execute(order, session, by, IdOf(words), cancel), session);
 
         return ("told", await actions.Tell(target, session, text, by, words.Id, cancel), session);
     }
@@ -253,9 +262,9 @@ sealed class ChatConversation(
             : Late((await actions.Questions.Find(question.Id, cancel))!, by);
 
     static (string, string?, string?) Late(Question question, string by) =>
-        // Theirs was noted, and before it was said the process ended; or they have pressed twice.
+        // Theirs was noted, and before it was said the process ended; or they have pressed twice, maybe something else.
         question.AnsweredBy == by
-            ? ("answered", $"{question.Session} goes on.", question.Session)
+            ? ("answered", $"{question.Session} goes on. {ChatQuestion.Settled(question)}", question.Session)
             : ("late", $"Too late. {ChatQuestion.Settled(question)}", question.Session);
 
     async Task TryReply(ChatUpdate update, string reply, string? session, CancellationToken cancel)

@@ -117,6 +117,15 @@ static partial class ChatQuestion
         return (open, text);
     }
 
+    /// <summary>Whether it was settled by somebody with these words.</summary>
+    public static bool IsSettledBy(Question question, string by, string text) =>
+        question.AnsweredBy == by
+        && (
+            question.Permission is not null
+                ? question.Decision is { Allow: false, Message: var message } && message == text
+                : question.Answers is { Count: 1 } answers && answers.Values.First() == text
+        );
+
     /// <summary>How a question was settled, in a sentence.</summary>
     public static ChatText Settled(Question question)
     {

@@ -33,10 +33,16 @@ sealed class TelegramChat : ChatConnection
     readonly long chat;
     readonly string token;
 
+    // Another bot under the same name counts its updates anew, and another chat its messages.
+    readonly string updatePrefix;
+    readonly string messagePrefix;
+
     public TelegramChat(NotificationTarget target)
     {
         token = target.Token!;
         chat = long.Parse(target.Chat!, CultureInfo.InvariantCulture);
+        updatePrefix = $"{token.Split(':')[0]}:";
+        messagePrefix = $"{updatePrefix}{target.Chat}:";
         bot = new(
             // It would wait and repeat by itself, and nobody would know what has arrived.
             new TelegramBotClientOptions(token, target.BaseUrl?.ToString()) { RetryCount = 0, RetryThreshold = 0 },
@@ -47,7 +53,7 @@ sealed class TelegramChat : ChatConnection
     public override int MaxLength => 4096;
 
     public override async Task<string> Post(ChatPost post, CancellationToken cancel) =>
-        Text(
+        MessageName(
             (
                 await Call(
                     () =>
@@ -56,8 +62,8 @@ sealed class TelegramChat : ChatConnection
                             $"{post.Text}",
                             entities: Entities(post.Text),
                             replyMarkup: Keyboard(post),
-                            replyParameters: post.ReplyTo is { } other
-                                ? new ReplyParameters { MessageId = Number(other), AllowSendingWithoutReply = true }
+                            replyParameters: FindMessage(post.ReplyTo) is { } other
+                                ? new ReplyParameters { MessageId = other, AllowSendingWithoutReply = true }
                                 : null,
                             linkPreviewOptions: NoPreview,
                             cancellationToken: cancel
@@ -69,13 +75,20 @@ sealed class TelegramChat : ChatConnection
 
     public override async Task Edit(string messageId, ChatPost post, CancellationToken cancel)
     {
+        if (FindMessage(messageId) is not { } message)
+            throw new ChatException("Telegram: it is a message of another bot, or in another chat")
+            {
+                NotDone = true,
+                Permanent = true,
+            };
+
         try
         {
             await Call(
                 () =>
                     bot.EditMessageText(
                         chat,
-                        Number(messageId),
+                        message,
                         $"{post.Text}",
                         entities: Entities(post.Text),
                         replyMarkup: Keyboard(post),
@@ -108,7 +121,10 @@ sealed class TelegramChat : ChatConnection
     )
     {
         var told = DateTimeOffset.UtcNow - (cursor?.Age ?? TimeSpan.Zero);
-        int? next = cursor is { Cursor: var last } ? Number(last) + 1 : null;
+        int? next =
+            cursor is { Cursor: var last } && last.StartsWith(updatePrefix, StringComparison.Ordinal)
+                ? Number(last[updatePrefix.Length..]) + 1
+                : null;
         while (!cancel.IsCancellationRequested)
         {
             if (DateTimeOffset.UtcNow - told > NumbersAreGood)
@@ -153,7 +169,7 @@ sealed class TelegramChat : ChatConnection
 
     ChatUpdate Read(Update update)
     {
-        var id = Text(update.Id);
+        var id = $"{updatePrefix}{Text(update.Id)}";
         return update switch
         {
             { CallbackQuery: { Message: { } message, Data: { } data, Id: var press } query }
@@ -161,7 +177,7 @@ sealed class TelegramChat : ChatConnection
                 id,
                 id,
                 Person(query.From),
-                Text(message.Id),
+                MessageName(message.Id),
                 data,
                 press
             ),
@@ -170,14 +186,21 @@ sealed class TelegramChat : ChatConnection
                     id,
                     id,
                     Person(from),
-                    Text(written.Id),
-                    written.ReplyToMessage is { } other ? Text(other.Id) : null,
+                    MessageName(written.Id),
+                    written.ReplyToMessage is { } other ? MessageName(other.Id) : null,
                     written.Text ?? written.Caption ?? "",
                     written.Chat.Type is ChatType.Private
                 ),
             _ => new ChatUpdate.Other(id, id),
         };
     }
+
+    string MessageName(int message) => $"{messagePrefix}{Text(message)}";
+
+    int? FindMessage(string? name) =>
+        name is not null && name.StartsWith(messagePrefix, StringComparison.Ordinal)
+            ? Number(name[messagePrefix.Length..])
+            : null;
 
     static ChatUser Person(User user)
     {

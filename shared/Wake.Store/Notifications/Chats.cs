@@ -46,11 +46,23 @@ public sealed class Chats(NpgsqlDataSource database)
     public async Task SetPosted(NewChatMessage message, string messageId, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
+        // Who presses at once may be quicker than this: the row that was made for the press gives way.
+        batch.Add(
+            """
+            update chat_messages adopted set message_id = null, final = true
+            from chat_messages posted
+            where adopted.target = $1 and adopted.message_id = $4
+              and posted.target = $1 and posted.about = $2 and posted.part = $3 and posted.message_id is null
+            """,
+            message.Target,
+            message.About,
+            message.Part,
+            messageId
+        );
         batch.Add(
             """
             update chat_messages set message_id = $4, unsure = 0
             where target = $1 and about = $2 and part = $3 and message_id is null
-              and not exists (select from chat_messages other where other.target = $1 and other.message_id = $4)
             """,
             message.Target,
             message.About,
@@ -180,7 +192,8 @@ public sealed class Chats(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         batch.Add(
             """
-            update chat_messages set shown = $4, final = $5, edit_attempts = 0, edit_due_at = null
+            update chat_messages
+            set shown = $4, final = $5 or message_id is null, edit_attempts = 0, edit_due_at = null
             where target = $1 and about = $2 and part = $3
             """,
             message.Target,

@@ -221,6 +221,42 @@ public abstract class AskingFromARealClaude
         Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which sizes?\"=\"M\""));
     }
 
+    // A question is deferred by its hook, and a permission by the runner: the CLI takes both up again, and Wake does
+    // not believe that the turn was over because its message is known.
+    [Theory]
+    [InlineData("[[ask]]", $"[[bash:{Ran}]]")]
+    [InlineData($"[[bash:{Ran}]]", "[[ask]]")]
+    [InlineData($"[[bash:{Ran}]]", $"[[bash:{Ran}]]")]
+    public async Task A_question_and_a_permission_of_one_turn_are_both_acted_on(string first, string second)
+    {
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue(first, second, "[[say:fine]]");
+        var asked = await Asks(key, "merged");
+        await Settle(asked);
+        await Settle(
+            await Eventually.Sees(
+                async () => (await Open()).FirstOrDefault(x => x.Session == key && x.Id != asked.Id),
+                $"{key} asks a second time"
+            )
+        );
+
+        var turn = await Wake.WaitForTurnEnd(key, 1);
+        // Each run has told the model what came of the call before.
+        Assert.Equal(3, machines.Api.Requests.Count(x => x.Status == 200));
+        Assert.Equal((TurnOutcome.Completed, 3, null), (turn.Outcome, turn.Attempt, turn.Note));
+        Assert.Equal(
+            first.Contains("[[ask]]") || second.Contains("[[ask]]"),
+            machines.Api.Requests[^1].IsInConversation("\"Which colour?\"=\"Red\"")
+        );
+        Assert.Equal(
+            new string('x', new[] { first, second }.Count(x => x.Contains("bash"))),
+            await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran"))
+        );
+        Assert.Equal(2L, await QuestionsOf(key));
+
+        Task Settle(Question question) => question.Permission is null ? Answer(question, "Red") : Allow(question);
+    }
+
     // The CLI loses an answer or a question when one message makes several calls.
     [Theory]
     [InlineData("[[ask]][[and]][[bash:echo done]]")]

@@ -212,6 +212,79 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(new PermissionAnswer(false, "not on a Friday"), (await questions.Find(second, Cancel))!.Decision);
     }
 
+    // It was too late to allow it, and nobody is to think otherwise.
+    [Fact]
+    public async Task Who_has_denied_and_then_allows_is_told_that_it_is_denied()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "twice");
+        var id = await AskPermission("twice", "rm");
+        var message = await telegram.Shows("twice asks");
+        await telegram.Press(message, "Deny", Ben);
+
+        var told = await telegram.Press(message with { Buttons = [new("Allow once", $"q|{id:N}|0|a")] }, "Allow", Ben);
+
+        Assert.Contains("Denied by Ben [8] in twice, ", told);
+        Assert.False((await questions.Find(id, Cancel))!.Decision!.Allow);
+    }
+
+    [Fact]
+    public async Task A_word_that_answers_an_open_question_is_no_command()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var notifier = await Notifier(telegram, "word");
+        var id = await Ask("word", Colour);
+        var message = await telegram.Shows("Which colour?");
+
+        telegram.Write("/status", Anna, message.Id);
+        await telegram.Shows(" waiting events, ");
+        telegram.Write("close", Anna, message.Id);
+
+        await telegram.Shows("Answered by Anna");
+        Assert.Equal("close", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Null((await store.Sessions.Find("word", Cancel))!.Closed);
+    }
+
+    // The notifier was killed after the answer, and before it had noted that the words were taken.
+    [Fact]
+    public async Task An_answer_in_words_that_is_told_again_is_neither_an_event_nor_a_command()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        var notifier = await Notifier(telegram, "again");
+        var id = await Ask("again", Colour);
+        var message = await telegram.Shows("Which colour?");
+        await notifier.DisposeAsync();
+        var answers = new Dictionary<string, string> { ["Which colour?"] = "close" };
+        Assert.True(await questions.Answer(id, answers, Cancel, "Anna (@anna) [7] in again"));
+
+        telegram.Write("close", Anna, message.Id);
+        await using var second = await Notifier(telegram, "again");
+
+        await telegram.Shows("again goes on. Answered by Anna");
+        Assert.Null((await store.Sessions.Find("again", Cancel))!.Closed);
+        Assert.Null(await Events("again"));
+    }
+
+    // Somebody presses while the send is still to be noted.
+    [Fact]
+    public async Task A_message_that_was_pressed_before_it_was_noted_is_kept_once()
+    {
+        var chats = new Chats(store.Database);
+        var id = await Ask("quick", Colour);
+        var message = new NewChatMessage("quick", "fact", 0, "quick", id) { Final = false };
+        await chats.Begin(message, Cancel);
+        await chats.Adopt("quick", $"{id}/m1", "m1", "quick", id, Cancel);
+
+        await chats.SetPosted(message, "m1", Cancel);
+
+        Assert.Equal("m1", (await chats.Begin(message, Cancel)).MessageId);
+        Assert.Equal(id, (await chats.FindOrigin("quick", "m1", Cancel))!.Question);
+        Assert.Equal(
+            1,
+            await store.Scalar<long>("select count(*) from chat_messages where target = 'quick' and not final")
+        );
+    }
+
     // Whoever allows has seen all of it, and no secret goes to a chat.
     [Theory]
     [InlineData("long", 20_000, "x")]
@@ -471,8 +544,10 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
 
         await store.Execute(
             """
-            update notification_targets set chat_cursor = '900000', chat_cursor_at = now() - interval '7 days' where name = 'quiet'
-            """
+            update notification_targets set chat_cursor = $1, chat_cursor_at = now() - interval '7 days'
+            where name = 'quiet'
+            """,
+            $"{Token.Split(':')[0]}:900000"
         );
         await using var notifier = await Notifier(telegram, "quiet");
         var session = await store.Session("quiet");
@@ -480,6 +555,35 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         telegram.Write("still there?", Anna, (await telegram.Shows("quiet: wake 1 completed")).Id);
 
         await telegram.Shows("quiet is told.");
+    }
+
+    // Its updates and messages have numbers of their own.
+    [Fact]
+    public async Task Another_bot_under_the_same_name_is_heard_and_its_messages_are_not_those_of_the_first()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using (await Notifier(telegram, "other"))
+        {
+            telegram.Write("hello", Anna);
+            await Eventually.Holds(() =>
+                store.Scalar<bool>(
+                    "select exists (select from notification_targets where name = 'other' and chat_cursor is not null)"
+                )
+            );
+        }
+
+        await store.Execute("update notification_targets set chat_cursor = '42:900000' where name = 'other'");
+        var first = await store.Session("other-1");
+        var chats = new Chats(store.Database);
+        for (var number = 1000; number < 1010; number++)
+            await chats.Adopt("other", $"old {number}", $"42:{Chat}:{number}", "other-1", null, Cancel);
+        await using var notifier = await Notifier(telegram, "other");
+        await EndTurn(await store.Session("other-2"), 1);
+        telegram.Write("for the second", Anna, (await telegram.Shows("other-2: wake 1 completed")).Id);
+        await telegram.Shows("other-2 is told.");
+
+        await EndTurn(first, 1);
+        Assert.Null((await telegram.Shows("other-1: wake 1 completed")).ReplyTo);
     }
 
     [Fact]
