@@ -84,10 +84,9 @@ public static class ConsoleLogging
         // What stands in the options by then need not be anybody's wish: the slim host sets "simple" by code, over the
         // settings.
         builder.Services.PostConfigure<ConsoleLoggerOptions>(console =>
-            console.FormatterName =
-                builder.Configuration["Logging:Console:FormatterName"] is { Length: > 0 } wanted
-                    ? wanted
-                    : WakeConsoleFormatter.FormatterName
+            console.FormatterName = builder.Configuration["Logging:Console:FormatterName"] is { Length: > 0 } wanted
+                ? wanted
+                : WakeConsoleFormatter.FormatterName
         );
     }
 }

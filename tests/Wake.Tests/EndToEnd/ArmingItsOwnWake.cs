@@ -130,11 +130,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
     {
         await using var client = await Client(new() { ["WAKE_SESSION"] = await wake.Session() });
 
-        var answer = await Call(
-            client,
-            "watch",
-            new() { ["pull_request"] = "octo-org/hello#974", [argument] = value }
-        );
+        var answer = await Call(client, "watch", new() { ["pull_request"] = "octo-org/hello#974", [argument] = value });
 
         Assert.True(answer.Failed);
         Assert.Contains(problem, answer.Text);

@@ -101,10 +101,7 @@ public abstract class ClosingWithTheSubject(SharedSystem shared)
         var session = await wake.Show(key);
         Assert.Null(session.Closed);
         Assert.Single(session.ClaudeSessionIds);
-        Assert.Contains(
-            "its subject is taken up again",
-            (await wake.Explain(key)).Ledger.Select(x => x.Note)
-        );
+        Assert.Contains("its subject is taken up again", (await wake.Explain(key)).Ledger.Select(x => x.Note));
     }
 
     [Fact]

@@ -368,7 +368,10 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     {
         var profiles = new Profiles
         {
-            ["mender"] = new() { Ci = new() { AttemptsPerCheck = 0, AttemptsPerPullRequest = 101 } },
+            ["mender"] = new()
+            {
+                Ci = new() { AttemptsPerCheck = 0, AttemptsPerPullRequest = 101 },
+            },
             ["other"] = new() { Ci = new() },
         };
 

@@ -479,9 +479,7 @@ public sealed class EndingASubject(TestStore store) : IClassFixture<TestStore>, 
     {
         var key = await Watcher("#57", TimeSpan.Zero);
         var pauses = new Pauses(store.Database);
-        var pause = (
-            await pauses.Add(new(PauseScope.Subject, $"{repository}#57", null, null, false, null), None)
-        )!;
+        var pause = (await pauses.Add(new(PauseScope.Subject, $"{repository}#57", null, null, false, null), None))!;
         await Accept("#57", "github.pull_request.merged");
 
         Assert.DoesNotContain(key, await store.Sessions.CloseEnded(None));

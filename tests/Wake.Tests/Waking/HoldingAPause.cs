@@ -217,9 +217,7 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
 
         await Observe("marked", "two");
 
-        Assert.True(
-            await store.Scalar<bool>("select owed_at is null from wake_timers where session_id = $1", session)
-        );
+        Assert.True(await store.Scalar<bool>("select owed_at is null from wake_timers where session_id = $1", session));
     }
 
     // Its wake was decided before the pause was there. It is told of what else comes.
