@@ -110,7 +110,7 @@ sealed class MergeStatePoll(
         if (many.Count > MaxIndividualQuestions && state.QueryFailedUntil <= pages.ServerTime)
             await LookAtMany(many, cancel);
         var questions = 0;
-        foreach (var number in open.Where(x => !looked.Contains(x) && IsInQuestion(x)).ToList())
+        foreach (var number in open.Where(x => !looked.Contains(x) && IsInQuestion(x)).OrderBy(WaitsSince).ToList())
         {
             if (questions++ < MaxQuestionsPerPoll)
                 await Look(number, cancel);
@@ -122,6 +122,12 @@ sealed class MergeStatePoll(
             await Tell(number, cancel);
 
         state.NextMergeStateLook = open.Select(x => WaitOf(known.GetValueOrDefault(x))).Min();
+
+        // Those that no look has got to come first: some are in question for as long as they have no checks.
+        DateTimeOffset WaitsSince(long number) =>
+            known.GetValueOrDefault(number) is { } history
+                ? history.AskAt ?? DateTimeOffset.MaxValue
+                : DateTimeOffset.MinValue;
 
         bool IsInQuestion(long number)
         {

@@ -42,10 +42,15 @@ public sealed class WithholdingRuns
 
     [Theory]
     [InlineData(null, false, true)]
-    [InlineData("told", false, false)]
+    [InlineData("before", false, true)]
+    [InlineData("now", false, false)]
     [InlineData(null, true, false)]
-    public void Before_a_rerun_it_is_kept_back_until_the_sum_was_told(string? said, bool done, bool withheld) =>
-        Assert.Equal(withheld, Withholds(Commit() with { Said = said, Done = done }, Run, 1, "failure"));
+    public void Before_a_rerun_it_is_kept_back_until_the_sum_was_told(string? said, bool done, bool withheld)
+    {
+        var commit = Commit() with { Said = said, Done = done, Result = new(["build"], 1, "now") };
+
+        Assert.Equal(withheld, Withholds(commit, Run, 1, "failure"));
+    }
 
     [Fact]
     public void What_nobody_has_run_again_first_is_told()
