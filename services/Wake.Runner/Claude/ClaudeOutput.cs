@@ -73,9 +73,6 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     /// </summary>
     public TurnCost Cost { get; private set; }
 
-    /// <summary>Whether the session has a deferred call without a result, which the CLI takes up first.</summary>
-    public bool ResumesDeferredCall { get; set; }
-
     /// <summary>What the process had cost before, for releases that count from its start.</summary>
     public TurnCost PriorProcessCost { get; init; }
 
@@ -94,10 +91,7 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
     bool SessionNotFound { get; set; }
 
     // The message was taken up, and put down again without a turn: an earlier run had finished it.
-    // While a deferred call is still to be taken up that is not so: the CLI begins that turn by itself, and may echo
-    // the message before it.
-    bool AlreadyDone =>
-        own is null && echoed && idleSinceEcho && !turnSinceEcho && (earlier is not null || !ResumesDeferredCall);
+    bool AlreadyDone => own is null && echoed && idleSinceEcho && !turnSinceEcho;
 
     /// <summary>Takes one line of standard output, without its line break.</summary>
     public void ParseLine(ReadOnlyMemory<byte> line)

@@ -85,26 +85,6 @@ static class DeferredToolCall
         return true;
     }
 
-    /// <summary>Whether one of these calls is there and has no result.</summary>
-    public static async Task<bool> HasOpenCall(
-        Func<string> transcript,
-        IEnumerable<string> calls,
-        TimeProvider time,
-        CancellationToken cancel
-    )
-    {
-        foreach (var call in calls)
-        {
-            if (
-                await WaitForText(transcript, $"\"id\":\"{call}\"", TimeSpan.Zero, time, cancel)
-                && !await WaitForText(transcript, $"\"tool_use_id\":\"{call}\"", TimeSpan.Zero, time, cancel)
-            )
-                return true;
-        }
-
-        return false;
-    }
-
     static async Task<bool> WaitForText(
         Func<string> transcript,
         string text,

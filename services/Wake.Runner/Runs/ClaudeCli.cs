@@ -160,12 +160,6 @@ sealed class ClaudeCli(
         await using var kill = lost.Register(process.Kill);
         try
         {
-            output.ResumesDeferredCall = await DeferredToolCall.HasOpenCall(
-                () => LocateTranscript(command),
-                command.Permissions.Settled.Select(x => x.ToolUseId),
-                time,
-                lost
-            );
             var stopped = await process.SendMessage(
                 command,
                 () => LocateTranscript(command),

@@ -221,8 +221,7 @@ public abstract class AskingFromARealClaude
         Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which sizes?\"=\"M\""));
     }
 
-    // A question is deferred by its hook, and a permission by the runner: the CLI takes both up again, and Wake does
-    // not believe that the turn was over because its message is known.
+    // A question is deferred by its hook, and a permission by the runner: the CLI takes both up again.
     [Theory]
     [InlineData("[[ask]]", $"[[bash:{Ran}]]")]
     [InlineData($"[[bash:{Ran}]]", "[[ask]]")]

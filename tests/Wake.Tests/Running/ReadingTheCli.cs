@@ -56,20 +56,6 @@ public sealed class ReadingTheCli
     public void A_message_an_earlier_run_had_finished_is_done() =>
         Assert.Equal(new ClaudeResult.Completed(0, AlreadyProcessed: true), Read([Echo, Idle]));
 
-    // The CLI knows the message of a turn with a deferred call, and begins that turn by itself.
-    [Fact]
-    public void A_message_whose_turn_has_a_deferred_call_is_not_done_before_that_is_taken_up()
-    {
-        var output = new ClaudeOutput(Session, Message) { ResumesDeferredCall = true };
-        foreach (var line in new[] { Echo, Idle })
-            output.ParseLine(Encoding.UTF8.GetBytes(line));
-        Assert.False(output.HasOutcome);
-
-        foreach (var line in new[] { Running, Init, Result(Success, named: false), Idle })
-            output.ParseLine(Encoding.UTF8.GetBytes(line));
-        Assert.Equal(new ClaudeResult.Completed(0), output.Conclude(0, "", StopReason.None));
-    }
-
     [Fact]
     public void A_message_that_was_only_taken_up_is_not_done()
     {
