@@ -193,8 +193,8 @@ static class DeferredToolCall
 
         var rows = $"{row.ToJsonString()}\n";
 
-        // With it a process that ends by itself says where the next one goes on. That of an earlier question of the turn
-        // names a branch that this call is not on: the CLI would pass the call over.
+        // With it a process that ends by itself says where the next one goes on. That of an earlier question of the
+        // turn names a branch that this call is not on: the CLI would pass the call over.
         if (leaf is not null)
         {
             leaf["leafUuid"] = row["uuid"]!.DeepClone();
