@@ -56,6 +56,7 @@ begin
         ('wake_gateway', 'select, update (stopped, not_before)', 'table notification_targets'),
         ('wake_gateway', 'select, insert', 'table notification_facts'),
         ('wake_gateway', 'select, insert, update (outcome, settled_at, attempts, due_at, failed_since)', 'table notifications'),
+        ('wake_gateway', 'select', 'table chat_messages'),
         ('wake_gateway', 'select', 'table profile_pools'),
         ('wake_gateway', 'select', 'table breaker_limits'),
         ('wake_gateway', 'select', 'table own_logins'),
