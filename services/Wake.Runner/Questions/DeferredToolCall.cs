@@ -151,17 +151,14 @@ static class DeferredToolCall
         file.Position = 0;
         var lines = new BoundedLineReader(file);
         var (isLast, row) = (false, new JsonObject());
-        JsonNode? leaf = null;
 
         while (await lines.ReadLine(cancel) is { } line)
         {
             using var json = Parse(line);
-            if (json?.RootElement is not { ValueKind: JsonValueKind.Object } found)
-                continue;
-
-            if (found.Text("type") is "last-prompt" && found.Text("leafUuid") is not null)
-                leaf = JsonNode.Parse(found.GetRawText());
-            if (found.Text("uuid") is not { } uuid)
+            if (
+                json?.RootElement is not { ValueKind: JsonValueKind.Object } found
+                || found.Text("uuid") is not { } uuid
+            )
                 continue;
 
             isLast = Blocks(found, "tool_use", "id").ToList() is [_, ..] calls
@@ -191,18 +188,8 @@ static class DeferredToolCall
             ["hookEvent"] = "PreToolUse",
         };
 
-        var rows = $"{row.ToJsonString()}\n";
-
-        // With it a process that ends by itself says where the next one goes on. That of an earlier question of the
-        // turn names a branch that this call is not on: the CLI would pass the call over.
-        if (leaf is not null)
-        {
-            leaf["leafUuid"] = row["uuid"]!.DeepClone();
-            rows += $"{leaf.ToJsonString()}\n";
-        }
-
         file.Position = file.Length;
-        await file.WriteAsync(Encoding.UTF8.GetBytes(rows), cancel);
+        await file.WriteAsync(Encoding.UTF8.GetBytes($"{row.ToJsonString()}\n"), cancel);
         return true;
     }
 

@@ -115,6 +115,10 @@ sealed class ClaudeCli(
             QuestionHook.DeleteStale();
         }
 
+        // Who has it open knows where it goes on.
+        if (OpenSessions.Find(ConfigFolder, command.SessionId) is null)
+            await TranscriptBranch.ResumeFromNewest(LocateTranscript(command), lost);
+
         ClaudeProcess process;
         try
         {

@@ -256,6 +256,31 @@ public abstract class AskingFromARealClaude
         Task Settle(Question question) => question.Permission is null ? Answer(question, "Red") : Allow(question);
     }
 
+    [Fact]
+    public async Task Killed_after_an_answer_the_next_attempt_knows_what_was_done_since()
+    {
+        var key = await Wake.WatchingSession("asking");
+        machines.Api.Queue("[[ask]]", "[[bash:touch since]]", "[[hold]][[say:never heard]]", "[[say:fine]]");
+        await Answer(await Asks(key, "merged"), "Red");
+        await machines.Api.Next(x => x.IsInConversation("touch since"));
+        await Eventually.Holds(
+            () =>
+                Wake.Scalar<bool>(
+                    "select acted from turns t join sessions s on s.id = t.session_id where key = $1",
+                    key
+                ),
+            "what it does is stored"
+        );
+
+        await runs.KillAndStartOnTheOther();
+        machines.Api.Release();
+
+        var turn = await Wake.WaitForTurnEnd(key, 1);
+        Assert.Equal((TurnOutcome.Completed, 3), (turn.Outcome, turn.Attempt));
+        Assert.True(machines.Api.Requests[^1].IsInConversation("touch since"));
+        Assert.True(machines.Api.Requests[^1].IsInConversation("\"Which colour?\"=\"Red\""));
+    }
+
     // The CLI loses an answer or a question when one message makes several calls.
     [Theory]
     [InlineData("[[ask]][[and]][[bash:echo done]]")]

@@ -120,6 +120,49 @@ public sealed class FollowingTheBranch : IDisposable
         Assert.True(TranscriptBranch.Contains(file, 0, Message));
     }
 
+    [Fact]
+    public async Task After_a_kill_the_next_resume_goes_on_from_the_newest_row_and_not_from_a_branch_that_was_left()
+    {
+        var file = Write(
+            """{"type":"summary","summary":"s","leafUuid":"0"}""",
+            User("before", null),
+            Assistant("asks", "before"),
+            Make("attachment", "deferred", "asks"),
+            Marker("deferred"),
+            User("answered", "asks"),
+            Assistant("does", "answered")
+        );
+        await File.AppendAllTextAsync(file, """{"type":"user","uuid":"half""");
+
+        await TranscriptBranch.ResumeFromNewest(file, CancellationToken.None);
+
+        Assert.Equal([Assistant("does", "answered"), Marker("does")], (await File.ReadAllLinesAsync(file)).TakeLast(2));
+    }
+
+    [Theory]
+    [InlineData("asks", true)]
+    [InlineData("deferred", false)]
+    [InlineData("elsewhere", true)]
+    public async Task Where_nothing_is_passed_over_nothing_is_written(string leaf, bool killed)
+    {
+        var file = Write(
+            User("before", null),
+            Assistant("asks", "before"),
+            Make("attachment", "deferred", "asks"),
+            killed ? Marker(leaf) : "{}",
+            User("answered", "asks"),
+            killed ? "{}" : Marker(leaf)
+        );
+        var before = await File.ReadAllTextAsync(file);
+
+        await TranscriptBranch.ResumeFromNewest(file, CancellationToken.None);
+        await TranscriptBranch.ResumeFromNewest(folder.File("none.jsonl"), CancellationToken.None);
+
+        Assert.Equal(before, await File.ReadAllTextAsync(file));
+    }
+
+    static string Marker(string leaf) => $$"""{"type":"last-prompt","lastPrompt":"p","leafUuid":"{{leaf}}"}""";
+
     const string Wake = "WAKE";
 
     bool? Holds(params string[] rows) => TranscriptBranch.Contains(Write(rows), 0, Message);

@@ -38,37 +38,6 @@ public sealed class PuttingACallOff
         Assert.Equal("toolu_1", rows[3].GetProperty("attachment").GetProperty("toolUseID").GetString());
     }
 
-    [Fact]
-    public async Task The_next_run_goes_on_from_it_and_not_from_where_an_earlier_one_ended()
-    {
-        using var folder = new TemporaryFolder();
-        var file = folder.File("t.jsonl");
-        await File.WriteAllTextAsync(
-            file,
-            $$"""
-            {"type":"summary","summary":"s","leafUuid":"0"}
-            {"type":"last-prompt","lastPrompt":"p","leafUuid":"e1"}
-            {{Message}}
-            {{Calling("toolu_1")}}
-
-            """
-        );
-
-        Assert.True(
-            await DeferredToolCall.AppendDeferredRow(file, Call("toolu_1"), TimeProvider.System, CancellationToken.None)
-        );
-
-        var rows = (await File.ReadAllLinesAsync(file)).Select(x => JsonElement.Parse(x)).ToList();
-        Assert.Equal(
-            ("last-prompt", "p", rows[^2].GetProperty("uuid").GetString()),
-            (
-                rows[^1].GetProperty("type").GetString(),
-                rows[^1].GetProperty("lastPrompt").GetString(),
-                rows[^1].GetProperty("leafUuid").GetString()
-            )
-        );
-    }
-
     [Theory]
     [InlineData("toolu_1", "toolu_2")]
     [InlineData("toolu_2")]
