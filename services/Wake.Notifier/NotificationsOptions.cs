@@ -229,6 +229,8 @@ public sealed partial class NotificationTarget
                     yield return "Users: each is the id of a person, such as 123456789. Names can change hands.";
                 if (BaseUrl is not null && HttpProblem("BaseUrl", BaseUrl, "https://api.telegram.org") is { } server)
                     yield return server;
+                else if (BaseUrl is { PathAndQuery: not "/" })
+                    yield return "BaseUrl must have no path: Telegram is asked at the root of its server.";
                 break;
 
             default:
@@ -296,7 +298,7 @@ public sealed partial class NotificationTarget
     [GeneratedRegex(@"\A[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex TopicName();
 
-    [GeneratedRegex(@"\A\d{1,20}:[A-Za-z0-9_-]{1,200}\z")]
+    [GeneratedRegex(@"\A[0-9]{1,16}:[A-Za-z0-9_-]{1,200}\z")]
     private static partial Regex BotToken();
 }
 

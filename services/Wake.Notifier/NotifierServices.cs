@@ -14,15 +14,7 @@ public static class NotifierServices
         builder.Services.TryAddSingleton(TimeProvider.System);
         // What comes from a chat is urgent and waits for no profile's quiet window.
         builder.Services.AddOptions<Profiles>();
-        builder.Services.TryAddSingleton<NotificationOutbox>();
-        builder.Services.TryAddSingleton<Chats>();
-        builder.Services.TryAddSingleton<Questions>();
-        builder.Services.TryAddSingleton<Sessions>();
-        builder.Services.TryAddSingleton<Pauses>();
-        builder.Services.TryAddSingleton<Intake>();
-        builder.Services.TryAddSingleton<WakeTimers>();
-        builder.Services.TryAddSingleton<RunnerNames>();
-        builder.Services.TryAddSingleton<ChatActions>();
+        builder.Services.AddSingleton<ChatActions>();
         builder.Services.AddHostedService<FactRouter>();
         builder.Services.AddHostedService<NotificationDelivery>();
         builder.Services.AddHostedService<ChatListener>();

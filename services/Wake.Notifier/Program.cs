@@ -6,6 +6,7 @@ var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.AddMigrations(typeof(NotificationOutbox).Assembly);
+builder.Services.AddStore();
 builder.AddNotifier();
 
 var app = builder.Build();

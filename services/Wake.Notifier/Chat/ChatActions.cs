@@ -45,7 +45,7 @@ sealed class ChatActions(Questions questions, Sessions sessions, Pauses pauses, 
     )
     {
         if (await sessions.Find(session, cancel) is not { Closed: null } open)
-            return $"{session} is closed.";
+            return IsClosed(session);
 
         var observed = new ExternalEventObserved
         {

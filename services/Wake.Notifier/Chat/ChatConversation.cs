@@ -110,17 +110,7 @@ sealed class ChatConversation(
 
         var label = question.Questions[choice.Item].Options[choice.Option].Label;
         if (ChatQuestion.IsSimple(question))
-            return await Answer(
-                question,
-                new QuestionDraft(
-                    [
-                        [label],
-                    ],
-                    0
-                ),
-                by,
-                cancel
-            );
+            return await AnswerOnly(question, label, by, cancel);
 
         var draft = await chats.ChangeDraft(
             question.Id,
@@ -150,10 +140,11 @@ sealed class ChatConversation(
         if (draft.Revision != pressed.Revision)
             return ("chosen", "The choice has changed since. Look at it, and press Send again.", null);
 
+        if (ChatQuestion.Answers(question, draft) is { } answers)
+            return await Answer(question, answers, by, cancel);
+
         var missing = Enumerable.Range(0, question.Questions.Count).Where(x => draft.Of(x) is []).Select(x => x + 1);
-        return ChatQuestion.Answers(question, draft) is null
-            ? ("chosen", $"Nothing is chosen yet for {string.Join(", ", missing)}.", null)
-            : await Answer(question, draft, by, cancel);
+        return ("chosen", $"Nothing is chosen yet for {string.Join(", ", missing)}.", null);
     }
 
     async Task<(string, string?, string?)> Words(ChatUpdate.Words words, CancellationToken cancel)
@@ -214,17 +205,7 @@ sealed class ChatConversation(
                 cancel
             );
         if (question.Questions.Count == 1)
-            return await Answer(
-                question,
-                new QuestionDraft(
-                    [
-                        [text],
-                    ],
-                    0
-                ),
-                by,
-                cancel
-            );
+            return await AnswerOnly(question, text, by, cancel);
 
         var item = 0;
         var draft = await chats.ChangeDraft(
@@ -245,11 +226,16 @@ sealed class ChatConversation(
         );
     }
 
-    Task<(string, string?, string?)> Answer(Question question, QuestionDraft draft, string by, CancellationToken cancel)
-    {
-        var answers = ChatQuestion.Answers(question, draft)!;
-        return Answered(question, x => actions.Answer(x, answers, by, cancel), by, cancel);
-    }
+    // Of a call that asks one question.
+    Task<(string, string?, string?)> AnswerOnly(Question question, string text, string by, CancellationToken cancel) =>
+        Answer(question, new Dictionary<string, string> { [question.Questions[0].Question] = text }, by, cancel);
+
+    Task<(string, string?, string?)> Answer(
+        Question question,
+        IReadOnlyDictionary<string, string> answers,
+        string by,
+        CancellationToken cancel
+    ) => Answered(question, x => actions.Answer(x, answers, by, cancel), by, cancel);
 
     async Task<(string, string?, string?)> Answered(
         Question question,

@@ -50,10 +50,11 @@ static partial class ChatQuestion
                     .Add("\n");
         }
 
-        last.Add(Advice(question, fits));
+        var canAllow = fits && HasShowableCall(question);
+        last.Add(Advice(question, canAllow));
         if (question.Deadline is { } deadline)
             last.Add($"\nWithout an answer it goes on at {Moment(deadline)}.");
-        return (shown, Buttons(question, draft, fits));
+        return (shown, Buttons(question, draft, canAllow));
     }
 
     /// <summary>Whether one choice is the whole answer.</summary>
@@ -66,9 +67,7 @@ static partial class ChatQuestion
     /// <summary>Whether a chat shows the whole call that it asks about, and has nothing in it that must not go
     /// there.</summary>
     public static bool CanAllow(Question question, int maxLength) =>
-        question.Permission is { Hash: not null, Call: { } call }
-        && !HasSecret(call)
-        && Body(question).Split(maxLength - Reserved).Count <= MaxParts;
+        HasShowableCall(question) && Body(question).Split(maxLength - Reserved).Count <= MaxParts;
 
     /// <summary>What is answered when these are chosen; null while something has no answer.</summary>
     public static IReadOnlyDictionary<string, string>? Answers(Question question, QuestionDraft draft)
@@ -191,9 +190,9 @@ static partial class ChatQuestion
         return text;
     }
 
-    static string Advice(Question question, bool fits) =>
-        question.Permission is { Hash: var hash, Call: var call }
-            ? fits && hash is not null && call is not null && !HasSecret(call)
+    static string Advice(Question question, bool canAllow) =>
+        question.Permission is not null
+            ? canAllow
                 ? "Reply to deny it with your words."
                 : $"Not all of it is shown here, so it is allowed with: wake answer {question.Id}\n"
                     + "Reply to deny it with your words."
@@ -203,14 +202,14 @@ static partial class ChatQuestion
                     ? "Reply to answer in your own words; begin with the number of the question."
                     : "Reply to answer in your own words.";
 
-    static List<IReadOnlyList<ChatButton>> Buttons(Question question, QuestionDraft draft, bool fits)
+    static List<IReadOnlyList<ChatButton>> Buttons(Question question, QuestionDraft draft, bool canAllow)
     {
         string Data(string what) => $"q|{question.Id:N}|{draft.Revision}|{what}";
 
-        if (question.Permission is { Hash: var hash, Call: var call })
+        if (question.Permission is not null)
         {
             var deny = new ChatButton("Deny", Data(ChatPress.Deny));
-            return fits && hash is not null && call is not null && !HasSecret(call)
+            return canAllow
                 ?
                 [
                     [new("Allow once", Data(ChatPress.Allow)), deny],
@@ -231,6 +230,9 @@ static partial class ChatQuestion
             foreach (var (option, offered) in asked.Options.Take(MaxOptions).Index())
             {
                 var label = $"{new ChatText().AddForeign(offered.Label, MaxOption)}";
+                // No chat takes a button with nothing on it.
+                if (string.IsNullOrWhiteSpace(label))
+                    label = "(blank)";
                 var mark = draft.Of(item).Contains(offered.Label) ? "✓ " : "";
                 rows.Add([new($"{mark}{(several ? $"{item + 1}: " : "")}{label}", Data($"c{item}.{option}"))]);
             }
@@ -244,11 +246,15 @@ static partial class ChatQuestion
     static string By(Question question) =>
         question.AnsweredBy is { } who ? $" by {new ChatText().AddForeign(who, MaxAnswer)}" : "";
 
+    // Its call can be named, is there as a whole, and has nothing in it that must not go to a chat.
+    static bool HasShowableCall(Question question) =>
+        question.Permission is { Hash: not null, Call: { } call } && !HasSecret(call);
+
     static bool HasSecret(string call) => ServiceDefaults.Redaction.Redact(call) != call;
 
     static string Moment(DateTimeOffset at) => $"{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
 
-    [GeneratedRegex(@"\A\s*(\d{1,2})\s*[:.)]\s*(\S[\s\S]*)\z")]
+    [GeneratedRegex(@"\A\s*([0-9]{1,2})\s*[:.)]\s*(\S[\s\S]*)\z")]
     private static partial Regex NumberedAnswer();
 }
 
@@ -279,6 +285,6 @@ sealed partial record ChatPress(Guid Question, int Revision, string What)
             ? new(question, number, what)
             : null;
 
-    [GeneratedRegex(@"\Ac(\d{1,2})\.(\d{1,2})\z")]
+    [GeneratedRegex(@"\Ac([0-9]{1,2})\.([0-9]{1,2})\z")]
     private static partial Regex ChoiceName();
 }

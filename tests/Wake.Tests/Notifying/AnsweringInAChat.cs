@@ -107,6 +107,15 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         Task<string> PressSend() => telegram.Press(message, "Send", Anna);
     }
 
+    // A client may send what no button has.
+    [Theory]
+    [InlineData("c1.2", true)]
+    [InlineData("c\u0661.\u0662", false)]
+    [InlineData("c100.1", false)]
+    [InlineData("c-1.1", false)]
+    public void A_choice_is_two_numbers_in_ASCII(string pressed, bool known) =>
+        Assert.Equal(known, ChatPress.Parse($"q|{Guid.NewGuid():N}|0|{pressed}")!.Choice is not null);
+
     [Fact]
     public async Task Of_two_who_press_at_once_one_wins_and_both_see_it()
     {
@@ -607,6 +616,8 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [InlineData("Token=1:a Chat=ops", "Chat is needed")]
     [InlineData("Token=1:a Chat=-5 Users:0=@anna", "Users: each is the id of a person")]
     [InlineData("Token=1:a Chat=-5 BaseUrl=ftp://x", "BaseUrl must be an address")]
+    [InlineData("Token=1:a Chat=-5 BaseUrl=https://x/telegram", "BaseUrl must have no path")]
+    [InlineData("Token=12345678901234567:a Chat=-5", "Token is needed")]
     [InlineData("Token=1:a Chat=-5 Url=http://x", "Url is for Webhook and Ntfy")]
     [InlineData("Token=1:a Chat=-5 Users:0=7", null)]
     public void Its_settings_say_what_is_wrong(string settings, string? problem)

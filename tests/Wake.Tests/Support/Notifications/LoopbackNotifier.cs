@@ -24,6 +24,7 @@ public sealed class LoopbackNotifier : IAsyncDisposable
             settings.Select(x => KeyValuePair.Create($"Notifications:{x.Key}", x.Value))
         );
         builder.Services.AddSingleton(store.Database);
+        builder.Services.AddStore();
         builder.AddNotifier();
         var notifier = new LoopbackNotifier(builder.Build());
         await notifier.host.StartAsync();
