@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using Wake.Contracts;
 using Wake.Producing;
 
@@ -40,8 +39,8 @@ sealed class RerunFirst(
             watched.Reruns.Any(rule =>
                 (rule.AnyAuthor || IsOwn(state, options, x))
                 && (
-                    Matches(rule.Subject, watched.Repository.Item(x))
-                    || Matches(rule.Subject, watched.Repository.Commit(sha))
+                    WatchedRepository.Matches(rule.Subject, watched.Repository.Item(x))
+                    || WatchedRepository.Matches(rule.Subject, watched.Repository.Commit(sha))
                 )
             )
         );
@@ -60,6 +59,11 @@ sealed class RerunFirst(
                 && (rerun.Outcome is null ? at == attempt : rerun.Outcome is RerunOutcome.Passed && at >= attempt)
             : !commit.Done && (commit.Said is null || IsOfNextSum(commit, run));
 
+    /// <summary>Whether it tells of a run that has failed.</summary>
+    public static bool IsFailedRun(ExternalEventObserved observed) =>
+        observed is { Type: "github.workflow_run.completed", Data: { } data }
+        && JobLogs.HasFailed(data.Text("conclusion"));
+
     /// <summary>
     /// Whether what a delivery says of a run is kept back: it has failed and may run again first, or is an attempt
     /// before the one that has passed. Deliveries come in any order.
@@ -72,8 +76,8 @@ sealed class RerunFirst(
         IReadOnlyCollection<long> pulls,
         ExternalEventObserved observed
     ) =>
-        observed is { Type: "github.workflow_run.completed", Data: { } data }
-        && JobLogs.HasFailed(data.Text("conclusion"))
+        IsFailedRun(observed)
+        && observed.Data is { } data
         && data.Number("runId") is { } run
         && state.Commits.TryGetValue(sha, out var commit)
         && Holds(commit, run, data.Number("attempt") ?? 1)
@@ -190,8 +194,7 @@ sealed class RerunFirst(
 
     // What was pending may have been told, and what became of the run since then not.
     static bool IsOfNextSum(CommitState commit, long run) =>
-        commit.Runs?.Any(x => x.Id == run && !x.IsCompleted) is true
-        || commit.Said != (commit.Result ?? commit.SoFar)?.Fingerprint;
+        commit.Runs?.Any(x => x.Id == run && !x.IsCompleted) is true || commit.Said != commit.Sum?.Fingerprint;
 
     // Where no runs are shown, the checks tell it.
     static bool HasEnded(CommitState commit, CommitRerun rerun, CiRollup.Finished sum) =>
@@ -215,8 +218,4 @@ sealed class RerunFirst(
         foreach (var (name, _) in state.Reruns.OrderByDescending(x => x.Value.LastAt).Skip(MaxCounted).ToList())
             state.Reruns.Remove(name);
     }
-
-    static bool Matches(string pattern, string subject) =>
-        pattern == subject
-        || (pattern.Contains('*') && FileSystemName.MatchesSimpleExpression(pattern, subject, ignoreCase: false));
 }

@@ -227,7 +227,7 @@ sealed class MergeStatePoll(
         await Save(number, counted, cancel);
         var checks = ChecksOf(change.Head);
         var why = change.Type is "blocked"
-            ? await MergeBlockers.Ask(client, watched.Repository, number, checks?.Result ?? checks?.SoFar, cancel)
+            ? await MergeBlockers.Ask(client, watched.Repository, number, checks?.Sum, cancel)
             : null;
         await publishAndSave([GitHubEvents.MergeState(seen with { Baseline = change.Baseline }, pull, change, why)]);
         WakeMetrics.MergeStateChanges.Add(1, new KeyValuePair<string, object?>("state", change.Type));

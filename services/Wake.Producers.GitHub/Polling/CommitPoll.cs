@@ -219,10 +219,7 @@ sealed class CommitPoll(
         if (DeadlineOf(sha, pulls) <= pages.ServerTime)
         {
             var late = state.Commits[sha];
-            if (
-                GitHubEvents.MissingChecks(seen, sha, late.Result ?? late.SoFar, rules, pulls, late.SaidOpen) is
-                { } missing
-            )
+            if (GitHubEvents.MissingChecks(seen, sha, late.Sum, rules, pulls, late.SaidOpen) is { } missing)
                 events.Add(missing);
             state.Commits[sha] = late with { DeadlineSeen = true };
         }
@@ -508,12 +505,12 @@ sealed class CommitPoll(
             .Where(x =>
                 JobLogs.IsFailure(x.Text("conclusion"))
                 && x.Text("app", "slug") == Actions
-                && (result ?? soFar)!.Failed.Contains(x.Text("name"))
+                && rollup.Sum.Failed.Contains(x.Text("name"))
             )
             .OrderBy(x => x.Time("completed_at"))
             .FirstOrDefault();
         var alone = runs.FirstOrDefault(x =>
-            checks.Count == 0 && JobLogs.IsFailure(x.Conclusion) && (result ?? soFar)!.Failed.Contains(x.Name)
+            checks.Count == 0 && JobLogs.IsFailure(x.Conclusion) && rollup.Sum.Failed.Contains(x.Name)
         );
         var ended = checks
             .Select(x => x.Time("completed_at"))

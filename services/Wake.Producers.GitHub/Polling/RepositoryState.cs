@@ -171,6 +171,9 @@ sealed record CommitState(DateTimeOffset Since, bool Baseline)
 
     public DateTimeOffset StandsSince { get; init; }
 
+    /// <summary>What they add up to, ended or not; null before they were read.</summary>
+    internal CiRollup.Finished? Sum => Result ?? SoFar;
+
     /// <summary>What failed first, of what has a log.</summary>
     public FailedCheck? Failed { get; init; }
 

@@ -85,6 +85,11 @@ sealed partial record WatchedRepository(GitHubRepository Repository, IReadOnlyLi
             ),
         };
 
+    /// <summary>Whether a subject is this one, or one that this pattern means.</summary>
+    public static bool Matches(string pattern, string subject) =>
+        pattern == subject
+        || (pattern.Contains('*') && FileSystemName.MatchesSimpleExpression(pattern, subject, ignoreCase: false));
+
     /// <summary>The repositories that subjects are in, of which nothing more is known.</summary>
     public static IEnumerable<WatchedRepository> FromSubjects(IEnumerable<string> subjects) =>
         FromSubjects(subjects.Select(x => new WatchedSubject(x, Types: [], Since: DateTimeOffset.MaxValue)));
@@ -133,6 +138,5 @@ sealed record ExpectRule(string Subject, DateTimeOffset Since, TimeSpan Within)
     public DateTimeOffset DeadlineOf(DateTimeOffset commitSince) =>
         (commitSince > Since ? commitSince : Since) + Within;
 
-    public bool IsFor(string subject) =>
-        Subject == subject || FileSystemName.MatchesSimpleExpression(Subject, subject, ignoreCase: false);
+    public bool IsFor(string subject) => WatchedRepository.Matches(Subject, subject);
 }

@@ -69,10 +69,8 @@ sealed class DeliveryEnricher(
         ExternalEventObserved observed,
         long[] pulls,
         CancellationToken cancel
-    )
-    {
-        return observed.Type == "github.workflow_run.completed"
-            && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
-            && RerunFirst.Withholds(watched, state, options.Value, home.Commits.First(), pulls, observed);
-    }
+    ) =>
+        RerunFirst.IsFailedRun(observed)
+        && await cursors.FindReruns(home.Repository.Subject, cancel) is var (watched, state)
+        && RerunFirst.Withholds(watched, state, options.Value, home.Commits.First(), pulls, observed);
 }
