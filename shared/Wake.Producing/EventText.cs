@@ -21,8 +21,7 @@ public static class EventText
         if (clean.Length <= limit && text.Length <= limit + 1)
             return clean;
 
-        var end = Math.Min(clean.Length, limit - 1);
-        return clean[..(end > 0 && char.IsHighSurrogate(clean[end - 1]) ? end - 1 : end)] + "…";
+        return StorableText.Head(clean, limit - 1) + "…";
     }
 
     /// <summary>The same on one line.</summary>

@@ -1,5 +1,4 @@
 using System.Data;
-using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using Wake.Contracts;
@@ -105,7 +104,7 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
             VerifiedBy = WakeRequested.VerifiedByWake,
             // Not what is watched: whoever else watches that waits for what happens there.
             Subject = $"{SubjectPrefix}{watch.Id}",
-            DedupKey = $"{SilentType}|watch:{watch.Id}",
+            DedupKey = $"{SilentType}|{SubjectPrefix}{watch.Id}",
             Reason = StorableText.Head(Words(watch), EventLimits.MaxReasonLength),
             Sessions = [watch.Session],
             Time = watch.ExpectBy,
@@ -124,8 +123,9 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
         };
 
     static string Words(SilentWatch watch) =>
-        $"Nothing came of {watch.Subject} by {Moment(watch.ExpectBy)} that the watch since {Moment(watch.Created)} "
-        + $"waits for ({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")})."
+        $"Nothing came of {watch.Subject} by {watch.ExpectBy.UtcDateTime:u} that the watch since "
+        + $"{watch.Created.UtcDateTime:u} waits for "
+        + $"({(watch.Types is { } types ? string.Join(", ", types) : "any event that wakes")})."
         // What came of a pattern is not counted.
         + (
             watch.Subject.Contains('*')
@@ -133,9 +133,6 @@ public sealed class WatchDeadlines(NpgsqlDataSource database, Intake intake)
                 : $" What did come: {(watch.Instead is { } instead ? string.Join(", ", instead) : "nothing")}."
         )
         + (watch.Intent is { } intent ? $" The note of the watch: {intent}" : "");
-
-    static string Moment(DateTimeOffset at) =>
-        at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     sealed record SilentWatch(
         Guid Id,

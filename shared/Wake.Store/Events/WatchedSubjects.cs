@@ -119,7 +119,7 @@ public sealed class WatchedSubjects(NpgsqlDataSource database)
         new(row.GetString(first), row.GetTexts(first + 1), row.GetFieldValue<DateTimeOffset>(first + 2))
         {
             Rerun = (RerunFor)row.GetInt32(first + 3),
-            ExpectWithin = row.IsDBNull(first + 4) ? null : row.GetTimeSpan(first + 4),
+            ExpectWithin = row.GetNullable<TimeSpan>(first + 4),
         };
 
     // What is known of one beginning.

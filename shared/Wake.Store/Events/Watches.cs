@@ -101,15 +101,7 @@ public sealed class Watches(NpgsqlDataSource database)
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
         batch.Add(Planning);
-        batch.BatchCommands.Add(
-            NpgsqlExtensions.CreateNamed(
-                LookBackStatement,
-                ("watches", new[] { id }),
-                ("look_back", LookBack),
-                ("ends", SubjectEnd.Types.ToArray()),
-                ("reopenings", SubjectEnd.ReopeningTypes.ToArray())
-            )
-        );
+        batch.BatchCommands.Add(LookBackFor([id]));
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         var watch = await rows.ReadAsync(cancel) ? Read(rows) : null;
@@ -248,16 +240,21 @@ public sealed class Watches(NpgsqlDataSource database)
         await using (var plan = new NpgsqlCommand(Planning, connection, transaction))
             await plan.ExecuteNonQueryAsync(cancel);
 
-        await using var look = new NpgsqlCommand(LookBackStatement, connection, transaction);
-        look.Parameters.AddWithValue("watches", due.ToArray());
-        look.Parameters.AddWithValue("look_back", LookBack);
-        look.Parameters.AddWithValue("ends", SubjectEnd.Types.ToArray());
-        look.Parameters.AddWithValue("reopenings", SubjectEnd.ReopeningTypes.ToArray());
+        await using var look = new NpgsqlBatch(connection, transaction) { BatchCommands = { LookBackFor([.. due]) } };
         var found = (long)(await look.ExecuteScalarAsync(cancel))!;
 
         await transaction.CommitAsync(cancel);
         return (int)found;
     }
+
+    static NpgsqlBatchCommand LookBackFor(Guid[] watches) =>
+        NpgsqlExtensions.CreateNamed(
+            LookBackStatement,
+            ("watches", watches),
+            ("look_back", LookBack),
+            ("ends", SubjectEnd.Types.ToArray()),
+            ("reopenings", SubjectEnd.ReopeningTypes.ToArray())
+        );
 
     /// <summary>Deletes watches whose time is over. The intake passes over them by itself, and then has less to pass
     /// over.</summary>

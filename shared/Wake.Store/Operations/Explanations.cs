@@ -91,7 +91,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             await Summarize(
                 observed,
                 deliveries,
-                (await ListHeld("e.seq = $1", seq, cancel)).Values.FirstOrDefault(),
+                (await ListHeld("i.event = $1", seq, cancel)).Values.FirstOrDefault(),
                 cancel
             ),
             observed,
@@ -474,34 +474,38 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             .Inbox.Where(x => x.SessionId == sessionId && x.WakeNumber == null)
             .OrderBy(x => x.Event)
             .Take(MaxLines)
-            .Select(x => new PendingEvent(
-                x.Observed.Id,
-                x.Observed.Type,
-                x.Observed.Subject,
-                x.Observed.Reason,
-                x.Wakes ? Delivery.Wake : Delivery.Ambient,
-                x.RoutedAt
-            ))
+            .Select(x => new
+            {
+                x.Event,
+                Entry = new PendingEvent(
+                    x.Observed.Id,
+                    x.Observed.Type,
+                    x.Observed.Subject,
+                    x.Observed.Reason,
+                    x.Wakes ? Delivery.Wake : Delivery.Ambient,
+                    x.RoutedAt
+                ),
+            })
             .ToListAsync(cancel);
         var held = await ListHeld("i.session_id = $1 and i.wake_number is null", sessionId, cancel);
-        return held.Count == 0 ? pending : pending.ConvertAll(x => x with { HeldBy = held.GetValueOrDefault(x.Id) });
+        return pending.ConvertAll(x => x.Entry with { HeldBy = held.GetValueOrDefault(x.Event) });
     }
 
-    // Events in inboxes that pauses hold, by their ids, each with the pauses in words.
-    async Task<IReadOnlyDictionary<string, string>> ListHeld(string which, object parameter, CancellationToken cancel)
+    // Events in inboxes that pauses hold, by their numbers, each with the pauses in words.
+    async Task<IReadOnlyDictionary<long, string>> ListHeld(string which, object parameter, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(
             $"""
-            select e.id, string_agg(distinct {Pauses.Note}, '; ') as pauses
-            from inbox i join events e on e.seq = i.event
+            select i.event, string_agg(distinct {Pauses.Note}, '; ') as pauses
+            from inbox i
             cross join lateral (select * from event_pauses(i.event) where {Pauses.AnyOfEvents}) p
             where {which}
-            group by e.id
+            group by i.event
             """
         );
         command.Parameters.AddWithValue(parameter);
         return (
-            await command.ReadAll(row => KeyValuePair.Create(row.GetString("id"), row.GetString("pauses")), cancel)
+            await command.ReadAll(row => KeyValuePair.Create(row.GetInt64("event"), row.GetString("pauses")), cancel)
         ).ToDictionary();
     }
 
