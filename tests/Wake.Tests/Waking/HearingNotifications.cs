@@ -17,7 +17,7 @@ public sealed class HearingNotifications(TestStore store) : IClassFixture<TestSt
             var listener = await ChannelListener.Open(single, "somewhere", x => heard = x, CancellationToken.None)
         )
         {
-            await store.Database.CreateCommand("select pg_notify('somewhere', 'hello')").ExecuteNonQueryAsync();
+            await store.Execute("select pg_notify('somewhere', 'hello')");
             await listener.Connection.WaitAsync();
         }
 

@@ -77,7 +77,7 @@ sealed class HookProcess : IDisposable
             File.WriteAllText($"{name}.{index}.in", input);
         }
 
-        using var shell = StartShell(
+        var shell = StartShell(
             """
             i=0
             while [ "$i" -lt "$2" ]; do
@@ -93,7 +93,8 @@ sealed class HookProcess : IDisposable
             name,
             hooks.Length.ToString(CultureInfo.InvariantCulture)
         );
-        await shell.WaitForExitAsync();
+        started.Add(shell);
+        await Eventually.Holds(() => Task.FromResult(shell.HasExited), "the hooks end");
         return [.. hooks.Select((_, index) => ReadOutput($"{name}.{index}"))];
     }
 
