@@ -28,6 +28,12 @@ sealed class AnswerCommand : ClientCommand
         "Allow the tool call it asks about, this once. All of it is shown before."
     );
 
+    readonly Option<bool> forSession = CommonOptions.Flag(
+        "--for-session",
+        "With --allow: this session may make the same call again without asking, until that is withdrawn (wake sessions "
+            + "permissions) or the session is reset."
+    );
+
     readonly Option<string?> hash = new("--hash")
     {
         HelpName = "HEX",
@@ -51,10 +57,11 @@ sealed class AnswerCommand : ClientCommand
               wake answer 01234567-89ab-cdef-0123-456789abcdef
               wake answer 01234567-89ab-cdef-0123-456789abcdef --answer Blue --answer "S, L" --answer "not before Monday"
               wake answer 01234567-89ab-cdef-0123-456789abcdef --allow
+              wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --for-session
               wake answer 01234567-89ab-cdef-0123-456789abcdef --allow --hash 3b1f4a0c92de
               wake answer 01234567-89ab-cdef-0123-456789abcdef --deny "not on a Friday"
             """
-        ) => Accepts(id, answers, allow, hash, deny);
+        ) => Accepts(id, answers, allow, forSession, hash, deny);
 
     protected override async Task<int> Execute(
         ParseResult given,
@@ -86,6 +93,9 @@ sealed class AnswerCommand : ClientCommand
         if (given.GetValue(hash) is not null && !allowed)
             throw new CommandException("--hash says what is allowed: say it with --allow.");
 
+        if (given.GetValue(forSession) && !allowed)
+            throw new CommandException("--for-session says for how long a call is allowed: say it with --allow.");
+
         if (question.Outcome is null && why is null)
         {
             // What has no hash cannot be allowed; the API says why.
@@ -115,7 +125,8 @@ sealed class AnswerCommand : ClientCommand
             Answers: null,
             allowed,
             why is { Length: > 0 } ? why : null,
-            allowed ? question.Permission!.Hash : null
+            allowed ? question.Permission!.Hash : null,
+            ForSession: allowed && given.GetValue(forSession)
         );
     }
 
@@ -139,7 +150,7 @@ sealed class AnswerCommand : ClientCommand
 
     async Task<NewAnswer> AnswersBody(Question question, ParseResult given, Output output, CancellationToken cancel)
     {
-        if (given.GetValue(allow) || given.GetValue(deny) is not null)
+        if (given.GetValue(allow) || given.GetValue(forSession) || given.GetValue(deny) is not null)
             throw new CommandException("It asks questions: say the answers with --answer.");
 
         var asked = question.Questions.DistinctBy(x => x.Question).ToList();

@@ -85,10 +85,10 @@ static class QuestionsApi
 
         var (answers, problems) = question.Permission is null
             ? ParseAnswers(question, body.Answers ?? [])
-            : ([], ValidateDecision(body));
+            : ([], ValidateDecision(body, question.Permission));
         if (
             question.Permission is null
-            && (body.Allow is not null || body.Message is not null || AllowedHash(body) is not null)
+            && (body.Allow is not null || body.Message is not null || AllowedHash(body) is not null || body.ForSession)
         )
             problems.Add(("allow", "and message are for permissions; these are questions."));
         if (problems.Count > 0)
@@ -109,6 +109,7 @@ static class QuestionsApi
         var decision = new PermissionAnswer(body.Allow is true, body.Message)
         {
             Shown = body.Allow is true ? question.Permission?.Hash : null,
+            ForSession = body.ForSession,
         };
         var by = $"{Caller.From(http).Id} over the API";
         var first = body.Allow is not null
@@ -134,7 +135,7 @@ static class QuestionsApi
             _ => false,
         };
 
-    static List<(string Field, string Problem)> ValidateDecision(Contract.NewAnswer body)
+    static List<(string Field, string Problem)> ValidateDecision(Contract.NewAnswer body, PermissionRequest asked)
     {
         var problems = RequestValidation.Collect(
             RequestValidation.OptionalText("message", body.Message, EventLimits.MaxReasonLength)
@@ -156,6 +157,18 @@ static class QuestionsApi
         }
         else if (body.Allow is false && AllowedHash(body) is not null)
             problems.Add(("hash", "is the hash of what is allowed; what is denied needs none."));
+        if (body is { ForSession: true, Allow: not true })
+            problems.Add(("forSession", "says for how long a call is allowed; this one is not."));
+        else if (body.ForSession && asked.Call is { Length: > PermissionAnswer.MaxCallForSession })
+        {
+            problems.Add(
+                (
+                    "forSession",
+                    $"must be false: a call of more than {PermissionAnswer.MaxCallForSession} characters is allowed "
+                        + "once at a time."
+                )
+            );
+        }
         return problems;
     }
 

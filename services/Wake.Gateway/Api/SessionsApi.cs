@@ -69,6 +69,20 @@ static class SessionsApi
             .Produces<Contract.ResetResult>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
+            .MapGet("/{key}/permissions", Permissions)
+            .RequireScope(ApiScopes.SessionsRead)
+            .WithName("ListPermissions")
+            .WithSummary("The tool calls that a person has allowed a session to make without asking, the latest first.")
+            .Produces<IReadOnlyList<Contract.SessionPermission>>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
+            .MapDelete("/{key}/permissions/{question:guid}", WithdrawPermission)
+            .RequireScope(ApiScopes.QuestionsAnswer)
+            .WithName("WithdrawPermission")
+            .WithSummary("Withdraw what was allowed for a session: the next such call asks again.")
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status404NotFound);
+        sessions
             .MapGet("/{key}/turns", Turns)
             .RequireScope(ApiScopes.SessionsRead)
             .AllowRunTokens()
@@ -263,6 +277,36 @@ static class SessionsApi
         await sessions.Reset(named.Value, body.Interrupt, cancel) is { } reset
             ? Results.Ok(new Contract.ResetResult(reset.Any, reset.ClaudeSessionId, reset.AfterWake, reset.Interrupted))
             : SessionNotFound(named);
+
+    static async Task<IResult> Permissions(
+        PathKey named,
+        Sessions sessions,
+        Questions questions,
+        CancellationToken cancel
+    ) =>
+        await sessions.Find(named.Value, cancel) is { } session
+            ? Results.Ok((await questions.ListForSession(session.Id, cancel)).Select(x => x.ToContract()))
+            : SessionNotFound(named);
+
+    static async Task<IResult> WithdrawPermission(
+        PathKey named,
+        Guid question,
+        HttpContext http,
+        Sessions sessions,
+        Questions questions,
+        CancellationToken cancel
+    )
+    {
+        if (await sessions.Find(named.Value, cancel) is not { } session)
+            return SessionNotFound(named);
+
+        return await questions.Withdraw(session.Id, question, $"{Caller.From(http).Id} over the API", cancel)
+            ? Results.NoContent()
+            : ProblemResults.Create(
+                StatusCodes.Status404NotFound,
+                $"Question {question} allows session {named.Value} nothing, or no longer."
+            );
+    }
 
     static async Task<IResult> Turns(
         PathKey named,

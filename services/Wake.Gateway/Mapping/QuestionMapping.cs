@@ -18,8 +18,17 @@ static class QuestionMapping
             question.Outcome?.ToContract(),
             question.SettledAt,
             question.Answers,
-            question.Decision is { } decision ? new(decision.Allow, decision.Message) { Shown = decision.Shown } : null
-        );
+            question.Decision is { } decision
+                ? new(decision.Allow, decision.Message) { Shown = decision.Shown, ForSession = decision.ForSession }
+                : null
+        )
+        {
+            AnsweredBy = question.AnsweredBy,
+        };
+
+    /// <summary>A call that a session may make without asking.</summary>
+    public static Contract.SessionPermission ToContract(this SessionPermission permission) =>
+        new(permission.Question, permission.Tool, permission.Call, permission.AllowedAt, permission.AllowedBy);
 
     static Contract.QuestionItem ToContract(this QuestionItem item) =>
         new(

@@ -86,10 +86,14 @@ sealed class ChatConversation(
         {
             PermissionAnswer? decision = pressed.What switch
             {
-                ChatPress.Allow when ChatQuestion.CanAllow(question, chat.MaxLength) => new(true, null)
-                {
-                    Shown = question.Permission.Hash,
-                },
+                ChatPress.Allow or ChatPress.AllowForSession when ChatQuestion.CanAllow(question, chat.MaxLength) =>
+                    new(true, null)
+                    {
+                        Shown = question.Permission.Hash,
+                        ForSession =
+                            pressed.What == ChatPress.AllowForSession
+                            && question.Permission.Call!.Length <= PermissionAnswer.MaxCallForSession,
+                    },
                 ChatPress.Deny => new(false, null),
                 _ => null,
             };

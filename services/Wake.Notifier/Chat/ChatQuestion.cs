@@ -139,7 +139,13 @@ static partial class ChatQuestion
                 return text.Add($"The session was closed at {at}.");
 
             case { Decision: { } decision }:
-                text.Add(decision.Allow ? "Allowed once" : "Denied").Add(By(question)).Add($", {at}.");
+                text.Add(
+                        !decision.Allow ? "Denied"
+                        : decision.ForSession ? "Allowed in this session"
+                        : "Allowed once"
+                    )
+                    .Add(By(question))
+                    .Add($", {at}.");
                 return decision.Message is { } message ? text.Add("\n").AddForeign(message, MaxAnswer) : text;
 
             default:
@@ -213,6 +219,12 @@ static partial class ChatQuestion
                 ?
                 [
                     [new("Allow once", Data(ChatPress.Allow)), deny],
+                    .. question.Permission.Call!.Length <= PermissionAnswer.MaxCallForSession
+                        ?
+                        [
+                            [new ChatButton("Allow in this session", Data(ChatPress.AllowForSession))],
+                        ]
+                        : (IReadOnlyList<ChatButton>[])[],
                 ]
                 :
                 [
@@ -265,6 +277,7 @@ static partial class ChatQuestion
 sealed partial record ChatPress(Guid Question, int Revision, string What)
 {
     public const string Allow = "a";
+    public const string AllowForSession = "l";
     public const string Deny = "d";
     public const string Send = "s";
 

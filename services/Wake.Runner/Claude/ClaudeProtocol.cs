@@ -13,6 +13,9 @@ static class ClaudeProtocol
     /// <summary>The tool by which the model asks a person.</summary>
     public const string QuestionTool = QuestionItem.ToolName;
 
+    /// <summary>The tool that runs a command. Its call has a <c>description</c> for people.</summary>
+    public const string ShellTool = "Bash";
+
     /// <summary>What a frame is, in its field <c>type</c>.</summary>
     public static class Frame
     {

@@ -40,6 +40,10 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
         "The call was not made: what a person has allowed is not exactly this call. Make the call again in a message "
         + "of its own, with no other tool call beside it: the person will be asked again, and shown all of it.";
 
+    const string Withdrawn =
+        "A person had allowed this for the session, and has just withdrawn it. The call was not made. Make it again in "
+        + "a message of its own, with no other tool call beside it: the person will be asked.";
+
     const string NobodyAnswered =
         "Nobody has allowed this: a person was asked, and the time for an answer is over. The call was not made.";
 
@@ -49,13 +53,38 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     /// </summary>
     public Func<string, Task<bool>> RecordCallStart { get; init; } = _ => Task.FromResult(true);
 
+    /// <summary>The calls that a person has allowed for as long as the session lasts.</summary>
+    public IReadOnlyList<SessionPermission> ForSession { get; init; } = [];
+
+    /// <summary>
+    /// Told of a call that is allowed for the session, by its question and its id, before the CLI is. False: that was
+    /// withdrawn meanwhile, or the turn is another runner's.
+    /// </summary>
+    public Func<Guid, string, Task<bool>> RecordPermittedCall { get; init; } = (_, _) => Task.FromResult(true);
+
     /// <summary>Whether the call that is asked about will be made because a person has allowed it.</summary>
     /// <param name="request">What the CLI asks.</param>
     /// <param name="environment">The CLI's, whose secrets no person was shown.</param>
     public bool IsAllowed(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
-        FindSettled(request) is { CallStarted: false } settled
-        && Decision(settled) is { Allow: true } given
-        && MatchesShownCall(given, request, environment);
+        FindSettled(request) is { } settled
+            ? !settled.CallStarted
+                && Decision(settled) is { Allow: true } given
+                && MatchesShownCall(given, request, environment)
+            : FindForSession(request, environment) is not null;
+
+    /// <summary>Writes down that an allowed call is made, and returns the line to answer with; null when the turn is
+    /// another runner's.</summary>
+    public async Task<byte[]?> StartCall(ControlRequest request, IReadOnlyDictionary<string, string> environment)
+    {
+        if (FindSettled(request) is not null)
+            return await RecordCallStart(request.ToolUseId!) ? Allow(request) : null;
+
+        return
+            FindForSession(request, environment) is { Question: var question }
+            && await RecordPermittedCall(question, request.ToolUseId!)
+            ? Allow(request)
+            : Deny(request, Withdrawn);
+    }
 
     /// <summary>The line to answer with; null when a person has to decide first, and the call is to be put
     /// off.</summary>
@@ -101,7 +130,8 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
                 $"Claude requested permissions to use {request.Tool}, but you haven't granted it yet."
             );
 
-        return request.SubagentId is not null ? Deny(request, NotFromHere)
+        return FindForSession(request, environment) is not null ? Allow(request)
+            : request.SubagentId is not null ? Deny(request, NotFromHere)
             : callsBeside > 0 || request is not { Tool: not null, ToolUseId: not null, Input: not null }
                 ? Deny(request, CallAgain)
             : ShownCall.From(request, environment) is null ? Deny(request, NotShown)
@@ -112,6 +142,15 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
         request.Subtype != ClaudeProtocol.Subtype.CanUseTool
             ? null
             : Settled.FirstOrDefault(x => x.Tool != ClaudeProtocol.QuestionTool && x.ToolUseId == request.ToolUseId);
+
+    SessionPermission? FindForSession(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
+        Policy is PermissionPolicy.Ask
+        && ForSession is not []
+        && request is { Subtype: ClaudeProtocol.Subtype.CanUseTool, Tool: { } tool, ToolUseId: not null }
+        && tool != ClaudeProtocol.QuestionTool
+        && ShownCall.From(request, environment) is { } call
+            ? ForSession.FirstOrDefault(x => x.Tool == tool && ShownCall.IsSameCall(tool, x.Call, call.Text))
+            : null;
 
     // Without a hash it was allowed by a gateway that did not show the whole.
     static bool MatchesShownCall(

@@ -53,6 +53,20 @@ sealed record ShownCall(string Text, string Hash)
         }
     }
 
+    /// <summary>Whether two calls of a tool do the same: what only describes a command to people makes no
+    /// difference.</summary>
+    public static bool IsSameCall(string tool, string one, string other)
+    {
+        return one == other || (tool == ClaudeProtocol.ShellTool && JsonNode.DeepEquals(Done(one), Done(other)));
+
+        static JsonNode? Done(string text)
+        {
+            var call = JsonNode.Parse(text);
+            (call as JsonObject)?.Remove("description");
+            return call;
+        }
+    }
+
     static JsonNode? RedactSecrets(JsonNode? value, IReadOnlyDictionary<string, string> environment) =>
         value switch
         {

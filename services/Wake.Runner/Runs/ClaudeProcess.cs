@@ -265,11 +265,11 @@ sealed class ClaudeProcess : IAsyncDisposable
     }
 
     // Recorded before the call runs, so that the next run does not repeat a call that was cut off.
-    async Task AllowCall(Conversation talk, ControlRequest request, byte[] reply)
+    async Task AllowCall(Conversation talk, ControlRequest request)
     {
         try
         {
-            if (talk.TryAllowCall() && await talk.Permissions.RecordCallStart(request.ToolUseId!))
+            if (talk.TryAllowCall() && await talk.Permissions.StartCall(request, talk.Output.Environment) is { } reply)
                 await WriteLine(reply);
         }
         catch (OperationCanceledException)
@@ -320,7 +320,7 @@ sealed class ClaudeProcess : IAsyncDisposable
                     if (talk.Reply(request) is not { } reply)
                         deferring = DeferCall(talk, request);
                     else if (talk.Permissions.IsAllowed(request, talk.Output.Environment))
-                        allowing = AllowCall(talk, request, reply);
+                        allowing = AllowCall(talk, request);
                     else
                         await WriteLine(reply);
                 }

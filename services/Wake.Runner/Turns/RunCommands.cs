@@ -59,7 +59,10 @@ sealed class RunCommands(
             ExtraArguments = run.Questions.Arguments,
             Permissions = new(profile.Permissions, turn.Questions)
             {
-                RecordCallStart = call => RecordCallStart(turn, call, lost),
+                RecordCallStart = call => Record(turn, () => turns.MarkCallStarted(turn, call, default), lost),
+                ForSession = turn.Permissions,
+                RecordPermittedCall = (question, call) =>
+                    Record(turn, () => turns.MarkPermittedCall(turn, question, call, default), lost),
             },
             CanStayWarm = run.WarmTime > TimeSpan.Zero && turn.Questions is [],
             Transcript = run.Transcript.ResumePathFrom(directory),
@@ -67,13 +70,13 @@ sealed class RunCommands(
     }
 
     // A call that a person has allowed is made only once the store knows of it, or the next run might make it again.
-    async Task<bool> RecordCallStart(ClaimedTurn turn, string call, CancellationToken lost)
+    async Task<bool> Record(ClaimedTurn turn, Func<Task<bool>> write, CancellationToken lost)
     {
         while (true)
         {
             try
             {
-                return await turns.MarkCallStarted(turn, call, CancellationToken.None).WaitAsync(lost);
+                return await write().WaitAsync(lost);
             }
             catch (Exception down) when (PostgresErrors.IsFailure(down))
             {

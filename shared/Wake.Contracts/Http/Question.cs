@@ -30,7 +30,11 @@ public sealed record Question(
     DateTimeOffset? SettledAt,
     IReadOnlyDictionary<string, string>? Answers,
     PermissionAnswer? Decision
-);
+)
+{
+    /// <summary>Who answered; null while nobody has, and where that is not known.</summary>
+    public string? AnsweredBy { get; init; }
+}
 
 /// <summary>One question of a call, as the model wrote it: untrusted text.</summary>
 /// <param name="Question">The question, by whose text it is answered.</param>
@@ -76,13 +80,32 @@ public sealed record PermissionRequest(string Tool, JsonElement Input, string? W
 }
 
 /// <summary>What a person decided about a tool call.</summary>
-/// <param name="Allow">Whether it is made, this once.</param>
+/// <param name="Allow">Whether it is made.</param>
 /// <param name="Message">What the session is told when it is not; null for nothing.</param>
 public sealed record PermissionAnswer(bool Allow, string? Message)
 {
     /// <summary>The hash of the call that was allowed. No other call is made, and none without it.</summary>
     public string? Shown { get; init; }
+
+    /// <summary>Whether the session may make the same call again without asking, until that is withdrawn or the session
+    /// is reset.</summary>
+    public bool ForSession { get; init; }
 }
+
+/// <summary>A call that a session may make without asking: exactly this one.</summary>
+/// <param name="Question">The question that was answered so; by its id it is withdrawn.</param>
+/// <param name="Tool">The tool.</param>
+/// <param name="Call">The whole of its input as JSON, as the person was shown it. What describes a command to people
+/// makes no difference.</param>
+/// <param name="AllowedAt">When it was allowed.</param>
+/// <param name="AllowedBy">Who has allowed it; null when that is not known.</param>
+public sealed record SessionPermission(
+    Guid Question,
+    string Tool,
+    string Call,
+    DateTimeOffset AllowedAt,
+    string? AllowedBy
+);
 
 /// <summary>How a question was settled.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<QuestionOutcome>))]
@@ -109,10 +132,13 @@ public enum QuestionOutcome
 /// <param name="Hash">Of what is allowed: the hash of the whole call, as the question has it
 /// (<c>permission.hash</c>).</param>
 /// <param name="Shown">The former name of <c>hash</c>, which an older wake sends. Goes with the next version.</param>
+/// <param name="ForSession">Where it is allowed: whether the session may make the same call again without asking, until
+/// that is withdrawn or the session is reset. Default: false, this once.</param>
 public sealed record NewAnswer(
     Dictionary<string, JsonElement>? Answers,
     bool? Allow,
     string? Message,
     string? Hash = null,
-    string? Shown = null
+    string? Shown = null,
+    bool ForSession = false
 );

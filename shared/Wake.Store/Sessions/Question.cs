@@ -62,13 +62,37 @@ public sealed record PermissionRequest(string Tool, JsonElement Input, string? W
 }
 
 /// <summary>What a person decided about a tool call.</summary>
-/// <param name="Allow">Whether it is made, this once.</param>
+/// <param name="Allow">Whether it is made.</param>
 /// <param name="Message">What the session is told when it is not.</param>
 public sealed record PermissionAnswer(bool Allow, string? Message)
 {
+    /// <summary>The longest call that can be allowed for a session, in characters.</summary>
+    public const int MaxCallForSession = 8 * 1024;
+
     /// <summary>The hash of the call that was allowed. No other call is made, and none without it.</summary>
     public string? Shown { get; init; }
+
+    /// <summary>Whether the session may make the same call again without asking; see <see
+    /// cref="SessionPermission"/>.</summary>
+    public bool ForSession { get; init; }
 }
+
+/// <summary>
+/// A call that a person has allowed for as long as a session lasts: until it is withdrawn, or the session is reset.
+/// Exactly this call, and no pattern.
+/// </summary>
+/// <param name="Question">The question that was answered so.</param>
+/// <param name="Tool">The tool.</param>
+/// <param name="Call">The whole of its input, as the person was shown it.</param>
+/// <param name="AllowedAt">When.</param>
+/// <param name="AllowedBy">Who has allowed it, for people; null when that is not known.</param>
+public sealed record SessionPermission(
+    Guid Question,
+    string Tool,
+    string Call,
+    DateTimeOffset AllowedAt,
+    string? AllowedBy
+);
 
 /// <summary>How a question was settled.</summary>
 public enum QuestionOutcome

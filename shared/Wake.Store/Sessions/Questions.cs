@@ -102,6 +102,62 @@ public sealed class Questions(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel);
     }
 
+    // Of a row q of questions. What was allowed before a reset was allowed to another memory.
+    internal const string IsForSession = $"""
+        q.outcome = 'answered' and q.answers->>'allow' = 'true' and q.answers->>'forSession' = 'true'
+        and q.settled_at > coalesce((select max(c.since) from session_ids c
+                                     where c.session_id = q.session_id and c.reason = '{Sessions.WasReset}'), '-infinity')
+        """;
+
+    internal const string SelectForSession = $"""
+        select q.id, q.tool, q.call, q.settled_at, q.answered_by
+        from questions q
+        where q.session_id = $1 and {IsForSession}
+        order by q.settled_at desc, q.id
+        limit 100
+        """;
+
+    internal static SessionPermission ReadForSession(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid("id"),
+            row.GetString("tool"),
+            row.GetString("call"),
+            row.GetFieldValue<DateTimeOffset>("settled_at"),
+            row.GetText("answered_by")
+        );
+
+    /// <summary>The calls that a session may make without asking, the latest first; the hundred latest are all that
+    /// count.</summary>
+    public async Task<IReadOnlyList<SessionPermission>> ListForSession(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(SelectForSession);
+        command.Parameters.AddWithValue(sessionId);
+        return await command.ReadAll(ReadForSession, cancel);
+    }
+
+    /// <summary>Withdraws what was allowed for a session: the next such call asks again. False when it was not
+    /// allowed.</summary>
+    public async Task<bool> Withdraw(Guid sessionId, Guid question, string by, CancellationToken cancel)
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add("select 1 from wake_timers where session_id = $1 for update", sessionId);
+        batch.Add(
+            $"""
+            with withdrawn as (
+                update questions q set answers = (q.answers::jsonb - 'forSession')::json
+                where q.id = $2 and q.session_id = $1 and {IsForSession}
+                returning q.wake_number
+            )
+            insert into decisions (kind, session_id, wake_number, note)
+            select 'withdrawn', $1, wake_number, format('what question %s allowed, by %s', $2, $3::text) from withdrawn
+            """,
+            sessionId,
+            question,
+            by
+        );
+        return await batch.ExecuteAffected(cancel);
+    }
+
     static Question ToQuestion(QuestionView row)
     {
         var isPermission = row.Tool != QuestionItem.ToolName;

@@ -196,6 +196,7 @@ public sealed class Turns(NpgsqlDataSource database)
             sessionId,
             wakeNumber
         );
+        batch.Add(Questions.SelectForSession, sessionId);
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         if (inTerminal)
@@ -296,7 +297,10 @@ public sealed class Turns(NpgsqlDataSource database)
             cancel
         );
 
-        return new TurnClaim.Granted(turn with { Events = events, Questions = settled });
+        await rows.NextResultAsync(cancel);
+        var permissions = await rows.ReadAll(Questions.ReadForSession, cancel);
+
+        return new TurnClaim.Granted(turn with { Events = events, Questions = settled, Permissions = permissions });
     }
 
     /// <summary>
@@ -366,6 +370,34 @@ public sealed class Turns(NpgsqlDataSource database)
             turn.SessionId,
             turn.WakeNumber,
             turn.Epoch,
+            toolUseId
+        );
+
+        return await batch.ExecuteAffected(cancel);
+    }
+
+    /// <summary>Notes that a call is made which a person has allowed for the session. False: the turn is no longer the
+    /// caller's, or the permission was withdrawn.</summary>
+    public async Task<bool> MarkPermittedCall(
+        ClaimedTurn turn,
+        Guid question,
+        string toolUseId,
+        CancellationToken cancel
+    )
+    {
+        await using var batch = database.CreateBatch();
+        batch.Add(LockSession, turn.SessionId);
+        batch.Add(
+            $"""
+            insert into decisions (kind, session_id, wake_number, note)
+            select 'permitted', $1, $2, format('call %s, as question %s allows', $5::text, q.id)
+            from questions q
+            where q.id = $4 and q.session_id = $1 and {Questions.IsForSession} and exists (select from turns where {IsHeldByCaller})
+            """,
+            turn.SessionId,
+            turn.WakeNumber,
+            turn.Epoch,
+            question,
             toolUseId
         );
 

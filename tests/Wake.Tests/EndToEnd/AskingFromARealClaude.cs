@@ -351,6 +351,60 @@ public abstract class AskingFromARealClaude
     }
 
     [Fact]
+    public async Task What_is_allowed_for_the_session_is_not_asked_again_until_it_is_withdrawn_or_the_session_reset()
+    {
+        var key = await Wake.WatchingSession("asking");
+        var question = await Asks(key, $"merged [[bash:{Ran}]][[say:fine]]");
+        await Decide(
+            question,
+            new
+            {
+                allow = true,
+                hash = (await Find(question)).Permission!.Hash,
+                forSession = true,
+            }
+        );
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
+
+        await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"again [[bash:{Ran}]][[say:fine]]"));
+        var unasked = await Wake.WaitForTurnEnd(key, 2);
+        Assert.Equal((TurnOutcome.Completed, 1, null), (unasked.Outcome, unasked.Attempt, unasked.Note));
+        Assert.Equal("xx", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+        Assert.Equal(1L, await QuestionsOf(key));
+        Assert.Contains(
+            (await Wake.Explain(key)).Where(x => x.What == "permitted"),
+            x => x.Note!.EndsWith($"as question {question.Id} allows")
+        );
+
+        await Deny(await Asks(key, $"third [[bash:{Ran} ]][[say:fine]]".Replace("('x')", "('y')")));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 3)).Outcome);
+
+        var path = $"/v1/sessions/{key}/permissions";
+        var listed = Assert.Single((await Wake.Http.GetFromJsonAsync<SessionPermission[]>(path))!);
+        Assert.Equal((question.Id, "Bash"), (listed.Question, listed.Tool));
+        Assert.True((await Wake.Http.DeleteAsync($"{path}/{question.Id}")).IsSuccessStatusCode);
+        Assert.False((await Wake.Http.DeleteAsync($"{path}/{question.Id}")).IsSuccessStatusCode);
+        question = await Asks(key, $"fourth [[bash:{Ran}]][[say:fine]]");
+        await Decide(
+            question,
+            new
+            {
+                allow = true,
+                hash = (await Find(question)).Permission!.Hash,
+                forSession = true,
+            }
+        );
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 4)).Outcome);
+
+        (await Wake.Http.PostAsJsonAsync($"/v1/sessions/{key}/reset", new { })).EnsureSuccessStatusCode();
+        await Deny(await Asks(key, $"fifth [[bash:{Ran}]][[say:fine]]"));
+        Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 5)).Outcome);
+        Assert.Equal("xxx", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
+
+        Task Deny(Question asked) => Decide(asked, new { allow = false });
+    }
+
+    [Fact]
     public async Task A_permission_that_is_not_given_is_refused_with_the_persons_words()
     {
         var key = await Wake.WatchingSession("asking");

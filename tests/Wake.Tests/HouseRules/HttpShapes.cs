@@ -342,8 +342,11 @@ public sealed class HttpShapes
                 QuestionOutcome.NoAnswer,
                 SettledAt: Time,
                 new Dictionary<string, string> { ["Which database?"] = "PostgreSQL" },
-                new(Allow: true, "m") { Shown = "h" }
-            ),
+                new(Allow: true, "m") { Shown = "h", ForSession = true }
+            )
+            {
+                AnsweredBy = "anna",
+            },
             """
             {"id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","wake":7,
              "questions":[{"question":"Which database?","header":"Database","multiSelect":true,
@@ -351,7 +354,7 @@ public sealed class HttpShapes
              "permission":{"tool":"Bash","input":{"command":"ls"},"why":"w","whole":true,"call":"c","hash":"h"},
              "askedAt":"2031-02-03T04:05:06+00:00","deadline":"2031-02-03T04:05:06+00:00","outcome":"noAnswer",
              "settledAt":"2031-02-03T04:05:06+00:00","answers":{"Which database?":"PostgreSQL"},
-             "decision":{"allow":true,"message":"m","shown":"h"}}
+             "decision":{"allow":true,"message":"m","shown":"h","forSession":true},"answeredBy":"anna"}
             """
         ),
         (
@@ -363,10 +366,17 @@ public sealed class HttpShapes
             new PermissionRequest("Bash", JsonElement.Parse("{}"), null),
             """{"tool":"Bash","input":{},"why":null,"whole":false,"call":null,"hash":null}"""
         ),
-        (new PermissionAnswer(Allow: false, "m"), """{"allow":false,"message":"m","shown":null}"""),
+        (new PermissionAnswer(Allow: false, "m"), """{"allow":false,"message":"m","shown":null,"forSession":false}"""),
         (
-            new NewAnswer(new() { ["q"] = JsonElement.Parse("\"a\"") }, Allow: true, "m", "h", "s"),
-            """{"answers":{"q":"a"},"allow":true,"message":"m","hash":"h","shown":"s"}"""
+            new NewAnswer(new() { ["q"] = JsonElement.Parse("\"a\"") }, Allow: true, "m", "h", "s", ForSession: true),
+            """{"answers":{"q":"a"},"allow":true,"message":"m","hash":"h","shown":"s","forSession":true}"""
+        ),
+        (
+            new SessionPermission(Id, "Bash", "c", Time, "anna"),
+            """
+            {"question":"01234567-89ab-7def-8123-456789abcdef","tool":"Bash","call":"c",
+             "allowedAt":"2031-02-03T04:05:06+00:00","allowedBy":"anna"}
+            """
         ),
         (
             new IntakeResult("4711", IntakeOutcome.Duplicate, ["implementer"], ["reviewer"], "4710")

@@ -211,6 +211,59 @@ public sealed class PuttingACallOff
         Assert.Contains("not exactly this call", Reply(call, Allowed("")));
     }
 
+    // What it says about the command makes no difference; what the command does, does.
+    [Fact]
+    public async Task A_call_that_was_allowed_for_the_session_is_made_and_no_other()
+    {
+        const string allowed = """{"command":"ls","description":"List"}""";
+        List<(Guid, string)> recorded = [];
+        var stands = true;
+        var question = Guid.NewGuid();
+        var permissions = new Permissions(PermissionPolicy.Ask, [])
+        {
+            ForSession =
+            [
+                new(question, "Bash", allowed, default, null),
+                new(question, "Write", allowed, default, null),
+            ],
+            RecordPermittedCall = (id, call) =>
+            {
+                recorded.Add((id, call));
+                return Task.FromResult(stands);
+            },
+        };
+        foreach (
+            var (tool, input, made) in new[]
+            {
+                ("Bash", """{"command":"ls"}""", true),
+                ("Bash", """{"description":"What is there?","command":"ls"}""", true),
+                ("Bash", """{"command":"ls -a","description":"List"}""", false),
+                ("Bash", """{"command":"ls","description":"List","run_in_background":true}""", false),
+                ("Write", allowed, true),
+                ("Write", """{"command":"ls","description":"another"}""", false),
+                ("Edit", allowed, false),
+            }
+        )
+        {
+            var call = Call("toolu_1") with { Tool = tool, Input = input };
+            Assert.Equal(made, permissions.IsAllowed(call, Environment));
+            // Beside another call, and by a subagent, too: nobody has to be asked.
+            foreach (var asked in new[] { call, call with { SubagentId = "a1" } })
+                Assert.Equal(made, permissions.Reply(asked, made ? 1 : 0, Environment) is { } line && Allows(line));
+        }
+
+        Assert.False((permissions with { Policy = PermissionPolicy.Deny }).IsAllowed(Call("toolu_1"), Environment));
+        Assert.True(Allows((await permissions.StartCall(Call("toolu_2"), Environment))!));
+        stands = false;
+        Assert.Contains(
+            "has just withdrawn it",
+            Encoding.UTF8.GetString((await permissions.StartCall(Call("toolu_3"), Environment))!)
+        );
+        Assert.Equal([(question, "toolu_2"), (question, "toolu_3")], recorded);
+
+        static bool Allows(byte[] line) => Encoding.UTF8.GetString(line).Contains("\"behavior\":\"allow\"");
+    }
+
     [Theory]
     [InlineData(ShownCall.MaxLength - 14, true)]
     [InlineData(ShownCall.MaxLength - 13, false)]

@@ -44,6 +44,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "DELETE /v1/sessions/{key}",
         "POST /v1/sessions/{key}/reset",
         "POST /v1/sessions/{key}/wake",
+        "GET /v1/sessions/{key}/permissions",
+        "DELETE /v1/sessions/{key}/permissions/{question:guid}",
         "GET /v1/costs",
         "GET /v1/audit",
         "GET /v1/config",
