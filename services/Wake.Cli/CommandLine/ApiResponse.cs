@@ -93,7 +93,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(Session[]))]
 [JsonSerializable(typeof(ClosedSessions))]
 [JsonSerializable(typeof(ResetResult))]
-[JsonSerializable(typeof(SessionPermission[]))]
+[JsonSerializable(typeof(AllowedCall[]))]
 [JsonSerializable(typeof(EventSummary[]))]
 [JsonSerializable(typeof(Breaker[]))]
 [JsonSerializable(typeof(Pause))]

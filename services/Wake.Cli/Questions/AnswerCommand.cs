@@ -30,8 +30,8 @@ sealed class AnswerCommand : ClientCommand
 
     readonly Option<bool> forSession = CommonOptions.Flag(
         "--for-session",
-        "With --allow: this session may make the same call again without asking, until that is withdrawn (wake sessions "
-            + "permissions) or the session is reset."
+        "With --allow: this session may make the same call again without asking, until that is withdrawn (wake "
+            + "sessions permissions) or the session is reset."
     );
 
     readonly Option<string?> hash = new("--hash")

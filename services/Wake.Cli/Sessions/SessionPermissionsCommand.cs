@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -51,7 +50,7 @@ sealed class SessionPermissionsCommand : ClientCommand
             return 0;
         }
 
-        var permissions = answer.ReadAs(CliJson.Default.SessionPermissionArray);
+        var permissions = answer.ReadAs(CliJson.Default.AllowedCallArray);
         foreach (var permission in permissions)
         {
             var by = permission.AllowedBy is { } who ? $" by {who}" : "";

@@ -73,7 +73,7 @@ static class SessionsApi
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("ListPermissions")
             .WithSummary("The tool calls that a person has allowed a session to make without asking, the latest first.")
-            .Produces<IReadOnlyList<Contract.SessionPermission>>()
+            .Produces<IReadOnlyList<Contract.AllowedCall>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
             .MapDelete("/{key}/permissions/{question:guid}", WithdrawPermission)

@@ -27,7 +27,7 @@ static class QuestionMapping
         };
 
     /// <summary>A call that a session may make without asking.</summary>
-    public static Contract.SessionPermission ToContract(this SessionPermission permission) =>
+    public static Contract.AllowedCall ToContract(this AllowedCall permission) =>
         new(permission.Question, permission.Tool, permission.Call, permission.AllowedAt, permission.AllowedBy);
 
     static Contract.QuestionItem ToContract(this QuestionItem item) =>

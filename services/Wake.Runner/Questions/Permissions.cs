@@ -54,7 +54,7 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
     public Func<string, Task<bool>> RecordCallStart { get; init; } = _ => Task.FromResult(true);
 
     /// <summary>The calls that a person has allowed for as long as the session lasts.</summary>
-    public IReadOnlyList<SessionPermission> ForSession { get; init; } = [];
+    public IReadOnlyList<AllowedCall> ForSession { get; init; } = [];
 
     /// <summary>
     /// Told of a call that is allowed for the session, by its question and its id, before the CLI is. False: that was
@@ -143,7 +143,7 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
             ? null
             : Settled.FirstOrDefault(x => x.Tool != ClaudeProtocol.QuestionTool && x.ToolUseId == request.ToolUseId);
 
-    SessionPermission? FindForSession(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
+    AllowedCall? FindForSession(ControlRequest request, IReadOnlyDictionary<string, string> environment) =>
         Policy is PermissionPolicy.Ask
         && ForSession is not []
         && request is { Subtype: ClaudeProtocol.Subtype.CanUseTool, Tool: { } tool, ToolUseId: not null }

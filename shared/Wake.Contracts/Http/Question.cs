@@ -99,13 +99,7 @@ public sealed record PermissionAnswer(bool Allow, string? Message)
 /// makes no difference.</param>
 /// <param name="AllowedAt">When it was allowed.</param>
 /// <param name="AllowedBy">Who has allowed it; null when that is not known.</param>
-public sealed record SessionPermission(
-    Guid Question,
-    string Tool,
-    string Call,
-    DateTimeOffset AllowedAt,
-    string? AllowedBy
-);
+public sealed record AllowedCall(Guid Question, string Tool, string Call, DateTimeOffset AllowedAt, string? AllowedBy);
 
 /// <summary>How a question was settled.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<QuestionOutcome>))]

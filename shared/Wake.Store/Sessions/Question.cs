@@ -73,7 +73,7 @@ public sealed record PermissionAnswer(bool Allow, string? Message)
     public string? Shown { get; init; }
 
     /// <summary>Whether the session may make the same call again without asking; see <see
-    /// cref="SessionPermission"/>.</summary>
+    /// cref="AllowedCall"/>.</summary>
     public bool ForSession { get; init; }
 }
 
@@ -86,13 +86,7 @@ public sealed record PermissionAnswer(bool Allow, string? Message)
 /// <param name="Call">The whole of its input, as the person was shown it.</param>
 /// <param name="AllowedAt">When.</param>
 /// <param name="AllowedBy">Who has allowed it, for people; null when that is not known.</param>
-public sealed record SessionPermission(
-    Guid Question,
-    string Tool,
-    string Call,
-    DateTimeOffset AllowedAt,
-    string? AllowedBy
-);
+public sealed record AllowedCall(Guid Question, string Tool, string Call, DateTimeOffset AllowedAt, string? AllowedBy);
 
 /// <summary>How a question was settled.</summary>
 public enum QuestionOutcome

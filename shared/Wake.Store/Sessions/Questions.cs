@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -117,7 +118,7 @@ public sealed class Questions(NpgsqlDataSource database)
         limit 100
         """;
 
-    internal static SessionPermission ReadForSession(NpgsqlDataReader row) =>
+    internal static AllowedCall ReadForSession(NpgsqlDataReader row) =>
         new(
             row.GetGuid("id"),
             row.GetString("tool"),
@@ -128,7 +129,7 @@ public sealed class Questions(NpgsqlDataSource database)
 
     /// <summary>The calls that a session may make without asking, the latest first; the hundred latest are all that
     /// count.</summary>
-    public async Task<IReadOnlyList<SessionPermission>> ListForSession(Guid sessionId, CancellationToken cancel)
+    public async Task<IReadOnlyList<AllowedCall>> ListForSession(Guid sessionId, CancellationToken cancel)
     {
         await using var command = database.CreateCommand(SelectForSession);
         command.Parameters.AddWithValue(sessionId);

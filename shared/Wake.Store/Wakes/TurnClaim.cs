@@ -80,7 +80,7 @@ public sealed record ClaimedTurn(
     public IReadOnlyList<SettledQuestion> Questions { get; init; } = [];
 
     /// <summary>The calls that the session may make without asking.</summary>
-    public IReadOnlyList<SessionPermission> Permissions { get; init; } = [];
+    public IReadOnlyList<AllowedCall> Permissions { get; init; } = [];
 
     /// <summary>A person has ended the turn's park, and so allowed it to exceed a budget.</summary>
     public bool BudgetOverride { get; init; }

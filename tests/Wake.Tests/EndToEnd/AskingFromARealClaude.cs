@@ -3,6 +3,7 @@ using System.Text.Json;
 using Wake.Contracts;
 using Wake.Testing;
 using Wake.Tests.Support;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Tests.EndToEnd;
 
@@ -372,15 +373,15 @@ public abstract class AskingFromARealClaude
         Assert.Equal("xx", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
         Assert.Equal(1L, await QuestionsOf(key));
         Assert.Contains(
-            (await Wake.Explain(key)).Where(x => x.What == "permitted"),
+            (await Wake.Explain(key)).Ledger.Where(x => x.What == "permitted"),
             x => x.Note!.EndsWith($"as question {question.Id} allows")
         );
 
         await Deny(await Asks(key, $"third [[bash:{Ran} ]][[say:fine]]".Replace("('x')", "('y')")));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 3)).Outcome);
 
-        var path = $"/v1/sessions/{key}/permissions";
-        var listed = Assert.Single((await Wake.Http.GetFromJsonAsync<SessionPermission[]>(path))!);
+        var path = $"/v1/sessions/{Uri.EscapeDataString(key)}/permissions";
+        var listed = Assert.Single((await Wake.Http.GetFromJsonAsync<Contract.AllowedCall[]>(path))!);
         Assert.Equal((question.Id, "Bash"), (listed.Question, listed.Tool));
         Assert.True((await Wake.Http.DeleteAsync($"{path}/{question.Id}")).IsSuccessStatusCode);
         Assert.False((await Wake.Http.DeleteAsync($"{path}/{question.Id}")).IsSuccessStatusCode);
@@ -396,7 +397,8 @@ public abstract class AskingFromARealClaude
         );
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 4)).Outcome);
 
-        (await Wake.Http.PostAsJsonAsync($"/v1/sessions/{key}/reset", new { })).EnsureSuccessStatusCode();
+        var reset = await Wake.Http.PostAsJsonAsync($"/v1/sessions/{Uri.EscapeDataString(key)}/reset", new { });
+        reset.EnsureSuccessStatusCode();
         await Deny(await Asks(key, $"fifth [[bash:{Ran}]][[say:fine]]"));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 5)).Outcome);
         Assert.Equal("xxx", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));

@@ -372,7 +372,7 @@ public sealed class HttpShapes
             """{"answers":{"q":"a"},"allow":true,"message":"m","hash":"h","shown":"s","forSession":true}"""
         ),
         (
-            new SessionPermission(Id, "Bash", "c", Time, "anna"),
+            new AllowedCall(Id, "Bash", "c", Time, "anna"),
             """
             {"question":"01234567-89ab-7def-8123-456789abcdef","tool":"Bash","call":"c",
              "allowedAt":"2031-02-03T04:05:06+00:00","allowedBy":"anna"}
