@@ -135,7 +135,7 @@ public static class Servers
             return connectionString;
         }
 
-        var folder = Directory.CreateTempSubdirectory("wake-postgres-").FullName;
+        var folder = Durable ? Directory.CreateTempSubdirectory("wake-postgres-").FullName : MakeFolderInMemory();
         var postgres = await PrivatePostgres.Start(folder, settings, CancellationToken.None);
 
         Stopping.Push(async () =>
@@ -144,6 +144,21 @@ public static class Servers
             Directory.Delete(folder, recursive: true);
         });
         return new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Database = "postgres" }.ConnectionString;
+    }
+
+    // Hundreds of databases of some hundred files each are made and dropped: on a disk that takes most of their time.
+    static string MakeFolderInMemory()
+    {
+        const string memory = "/dev/shm";
+        const long enough = 8L << 30;
+        if (
+            !Directory.Exists(memory)
+            || new DriveInfo(memory).AvailableFreeSpace < enough
+            || GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < 2 * enough
+        )
+            return Directory.CreateTempSubdirectory("wake-postgres-").FullName;
+
+        return Directory.CreateDirectory(Path.Combine(memory, $"wake-postgres-{Guid.NewGuid():N}")).FullName;
     }
 
     static string MakeHome()

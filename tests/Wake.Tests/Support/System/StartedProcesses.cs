@@ -11,5 +11,7 @@ static class StartedProcesses
     {
         Environment.SetEnvironmentVariable("DOTNET_TieredPGO", "0");
         Environment.SetEnvironmentVariable("DOTNET_TC_CallCounting", "0");
+        // To map each page of code twice guards against what no test does.
+        Environment.SetEnvironmentVariable("DOTNET_EnableWriteXorExecute", "0");
     }
 }
