@@ -123,6 +123,7 @@ public abstract class LoopbackChat : IAsyncDisposable
             kind switch
             {
                 NotificationKind.Telegram => new LoopbackTelegram(),
+                NotificationKind.Discord => new LoopbackDiscord(),
                 _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "It is no chat."),
             },
             port
