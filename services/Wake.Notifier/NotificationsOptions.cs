@@ -266,7 +266,11 @@ public sealed partial class NotificationTarget
                 ("Url", Url is not null, [NotificationKind.Webhook, NotificationKind.Ntfy]),
                 ("Secrets", Secrets is not null, [NotificationKind.Webhook]),
                 ("Topic", Topic is not null, [NotificationKind.Ntfy]),
-                ("Token", Token is not null, [NotificationKind.Ntfy, NotificationKind.Telegram, NotificationKind.Discord]),
+                (
+                    "Token",
+                    Token is not null,
+                    [NotificationKind.Ntfy, NotificationKind.Telegram, NotificationKind.Discord]
+                ),
                 ("Chat", Chat is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
                 ("Users", Users is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
                 ("BaseUrl", BaseUrl is not null, [NotificationKind.Telegram, NotificationKind.Discord]),

@@ -54,6 +54,25 @@ sealed class DiscordApi(string token, Uri? server)
         CancellationToken cancel
     )
     {
+        try
+        {
+            return await CallOnce(method, route, path, body, cancel);
+        }
+        // Others use the same limit, and nobody knows of their calls: a second one waits until it ends.
+        catch (ChatException limited) when (limited is { NotDone: true, RetryAfter: { } wait } && wait <= MaxWait)
+        {
+            return await CallOnce(method, route, path, body, cancel);
+        }
+    }
+
+    async Task<JsonElement> CallOnce(
+        HttpMethod method,
+        string route,
+        string path,
+        JsonObject? body,
+        CancellationToken cancel
+    )
+    {
         await WaitForLimit(route, cancel);
         using var request = new HttpRequestMessage(method, new Uri(root, path));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bot", token);
@@ -169,17 +188,16 @@ sealed class DiscordApi(string token, Uri? server)
         var status = (int)answer.StatusCode;
         var code = json.TryFind("code") is { ValueKind: JsonValueKind.Number } number ? number.GetInt32() : 0;
         var said = json.TryFind("message") is { ValueKind: JsonValueKind.String } message ? message.GetString() : null;
-        var text =
-            (status, code) switch
-            {
-                (401, _) => "Discord: it does not know the token",
-                (_, UnknownChannel) => "Discord: there is no such channel",
-                (_, MissingAccess) => "Discord: the bot does not see the channel; it needs View Channel",
-                (_, MissingPermissions) =>
-                    "Discord: the bot lacks a permission: View Channel, Send Messages or Read Message History",
-                ( >= 300 and < 400, _) => $"Discord: {status}: redirects are not followed",
-                _ => $"Discord: {status} {Redact(StorableText.Head(said ?? "", MaxReason))}".TrimEnd(),
-            };
+        var text = (status, code) switch
+        {
+            (401, _) => "Discord: it does not know the token",
+            (_, UnknownChannel) => "Discord: there is no such channel",
+            (_, MissingAccess) => "Discord: the bot does not see the channel; it needs View Channel",
+            (_, MissingPermissions) =>
+                "Discord: the bot lacks a permission: View Channel, Send Messages or Read Message History",
+            (>= 300 and < 400, _) => $"Discord: {status}: redirects are not followed",
+            _ => $"Discord: {status} {Redact(StorableText.Head(said ?? "", MaxReason))}".TrimEnd(),
+        };
         return new(text, new HttpRequestException(null, null, answer.StatusCode))
         {
             // What a server says that has failed itself may be said after it was done.

@@ -331,7 +331,8 @@ sealed class DiscordChat : ChatConnection
     {
         if (lastMessage == 0)
         {
-            lastMessage = (await ReadMessages("?limit=1", cancel)).Select(Id).FirstOrDefault();
+            // Of a channel in which nothing stands yet all is heard.
+            lastMessage = (await ReadMessages("?limit=1", cancel)).Select(Id).FirstOrDefault(1UL);
             return;
         }
 
@@ -475,8 +476,7 @@ sealed class DiscordChat : ChatConnection
             .SequenceEqual(DiscordComponents.Names(JsonSerializer.SerializeToElement(body)));
 
     static bool Asks(JsonElement message, Guid? question) =>
-        question is { } id
-        && DiscordComponents.Names(message).Any(x => ChatPress.Parse(x)?.Question == id);
+        question is { } id && DiscordComponents.Names(message).Any(x => ChatPress.Parse(x)?.Question == id);
 
     static bool IsRefused(ChatException failed) =>
         failed.InnerException
@@ -502,7 +502,9 @@ sealed class DiscordChat : ChatConnection
             : throw new ChatException("Discord: something has no id");
 
     static long Number(JsonElement json, string name) =>
-        json.TryFind(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var value) ? value : 0;
+        json.TryFind(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var value)
+            ? value
+            : 0;
 
     // Ids begin with the milliseconds since 2015.
     static ulong FirstAt(DateTimeOffset at) => (ulong)(at.ToUnixTimeMilliseconds() - 1_420_070_400_000) << 22;

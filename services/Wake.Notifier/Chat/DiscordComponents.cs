@@ -95,12 +95,7 @@ static class DiscordComponents
             ?
             [
                 RowOf(
-                    MenuOf(
-                        menu.Data,
-                        0,
-                        group.Count,
-                        group.Select(x => Option(x, $"{x.Menu!.Place}", x.Menu.IsChosen))
-                    )
+                    MenuOf(menu.Data, 0, group.Count, group.Select(x => Option(x, $"{x.Menu!.Place}", x.Menu.IsChosen)))
                 ),
             ]
             : group.Chunk(MaxButtons).Select(x => RowOf([.. x.Select(ButtonOf)]));

@@ -144,7 +144,8 @@ sealed class DiscordGateway(string token, int intents)
         {
             using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             bound.CancelAfter(ConnectTimeout);
-            await socket.ConnectAsync(new Uri(url, "/?v=10&encoding=json"), HttpSender.Http, bound.Token);
+            var address = new UriBuilder(url) { Query = "v=10&encoding=json" }.Uri;
+            await socket.ConnectAsync(address, HttpSender.Http, bound.Token);
             var hello = await Receive(bound.Token) ?? throw Closed((int?)socket.CloseStatus, null);
             var interval = TimeSpan.FromMilliseconds(
                 hello.GetProperty("d").GetProperty("heartbeat_interval").GetDouble()

@@ -133,10 +133,7 @@ public sealed class AnsweringInDiscord(TestStore store)
         await discord.Shows("Chosen: S");
         // Both are taken.
         await Eventually.Holds(() => Task.FromResult(discord.Unread == 0));
-        Assert.Equal(
-            1,
-            await Store.Scalar<int>("select revision from question_drafts where question_id = $1", id)
-        );
+        Assert.Equal(1, await Store.Scalar<int>("select revision from question_drafts where question_id = $1", id));
         Assert.Single(discord.Told);
     }
 
@@ -294,10 +291,7 @@ public sealed class AnsweringInDiscord(TestStore store)
         Assert.Empty(discord.Opened);
 
         Task<string?> Check(string settings) =>
-            NotificationSender.FindProblem(
-                TargetSettings.Read("Discord", $"{settings} BaseUrl={discord.Url}"),
-                Cancel
-            );
+            NotificationSender.FindProblem(TargetSettings.Read("Discord", $"{settings} BaseUrl={discord.Url}"), Cancel);
     }
 
     const string Sizes = """

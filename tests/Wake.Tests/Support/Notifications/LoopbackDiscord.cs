@@ -246,8 +246,7 @@ public sealed class LoopbackDiscord : LoopbackChat
         {
             var key = $"{message}/{Choice(menu)}";
             if (!selections.TryGetValue(key, out chosen!))
-                selections[key] = chosen =
-                [
+                selections[key] = chosen = [
                     .. menu["options"]!.AsArray().Where(x => (bool)x!["default"]!).Select(x => (string)x!["value"]!),
                 ];
             if (!chosen.Remove(option))
@@ -263,8 +262,7 @@ public sealed class LoopbackDiscord : LoopbackChat
     }
 
     IEnumerable<JsonNode> Menus(string message) =>
-        channel
-            .Single(x => (string?)x["id"] == message)["components"]!
+        channel.Single(x => (string?)x["id"] == message)["components"]!
             .AsArray()
             .SelectMany(x => x!["components"]!.AsArray())
             .Where(x => (int)x!["type"]! == 3)!;
