@@ -217,18 +217,3 @@ sealed class DiscordApi(string token, Uri? server)
         AnothersMessage = 50005,
         MissingPermissions = 50013;
 }
-
-static class DiscordJson
-{
-    /// <summary>A property of an object; null when there is none, or it is null, or this is no object.</summary>
-    public static JsonElement? TryFind(this JsonElement json, string name) =>
-        json.ValueKind is JsonValueKind.Object
-        && json.TryGetProperty(name, out var value)
-        && value.ValueKind is not JsonValueKind.Null
-            ? value
-            : null;
-
-    /// <summary>A text of an object; null when there is none.</summary>
-    public static string? TryText(this JsonElement json, string name) =>
-        json.TryFind(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
-}
