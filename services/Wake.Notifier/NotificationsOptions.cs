@@ -114,8 +114,8 @@ public sealed partial class NotificationTarget
     public string? Chat { get; init; }
 
     /// <summary>
-    /// Telegram, Discord: the ids of the people who may answer, write to sessions and give commands. Nobody else is heard.
-    /// Default: nobody.
+    /// Telegram, Discord: the ids of the people who may answer, write to sessions and give commands. Nobody else is
+    /// heard. Default: nobody.
     /// </summary>
     public IReadOnlyList<string>? Users { get; init; }
 

@@ -6,8 +6,8 @@ using System.Text.Json.Nodes;
 namespace Wake.Notifier;
 
 /// <summary>
-/// A channel of Discord, by a bot: https://docs.discord.com/developers. What a session has to tell is a chain of replies
-/// to its first message there.
+/// A channel of Discord, by a bot: https://docs.discord.com/developers. What a session has to tell is a chain of
+/// replies to its first message there.
 /// </summary>
 sealed class DiscordChat : ChatConnection
 {

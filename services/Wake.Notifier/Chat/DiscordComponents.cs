@@ -60,7 +60,8 @@ static class DiscordComponents
             : $"{name}{string.Join(',', chosen)}";
     }
 
-    /// <summary>The names of what can be pressed below a message; of a menu of single options, what they tell.</summary>
+    /// <summary>The names of what can be pressed below a message; of a menu of single options, what they
+    /// tell.</summary>
     public static IEnumerable<string> Names(JsonElement message) =>
         from row in Items(message, "components")
         from component in Items(row, "components")

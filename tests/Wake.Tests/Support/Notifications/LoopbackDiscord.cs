@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Http;
 namespace Wake.Tests.Support;
 
 /// <summary>
-/// Discord, with one bot in one channel: its HTTP API and its gateway. https://docs.discord.com/developers. A press that
-/// nobody acknowledges within three seconds has failed for its presser, who presses again.
+/// Discord, with one bot in one channel: its HTTP API and its gateway. https://docs.discord.com/developers. A press
+/// that nobody acknowledges within three seconds has failed for its presser, who presses again.
 /// </summary>
 public sealed class LoopbackDiscord : LoopbackChat
 {
