@@ -51,7 +51,8 @@ public sealed partial class NotificationTarget
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c> or <c>Telegram</c>.</summary>
+    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c> or
+    /// <c>Discord</c>.</summary>
     public NotificationKind? Kind { get; init; }
 
     /// <summary>
@@ -104,19 +105,24 @@ public sealed partial class NotificationTarget
     /// <summary>Ntfy: the topic. Whoever knows it can read it on a server without access control.</summary>
     public string? Topic { get; init; }
 
-    /// <summary>Ntfy: the access token, where the topic needs one. Telegram: the token of the bot.</summary>
+    /// <summary>Ntfy: the access token, where the topic needs one. Telegram, Discord: the token of the bot.</summary>
     public string? Token { get; init; }
 
-    /// <summary>Telegram: the id of the chat, which is negative for groups.</summary>
+    /// <summary>
+    /// Telegram: the id of the chat, which is negative for groups. Discord: the id of the channel, in a server.
+    /// </summary>
     public string? Chat { get; init; }
 
     /// <summary>
-    /// Telegram: the ids of the people who may answer, write to sessions and give commands. Nobody else is heard.
-    /// Default: nobody.
+    /// Telegram, Discord: the ids of the people who may answer, write to sessions and give commands. Nobody else is
+    /// heard. Default: nobody.
     /// </summary>
     public IReadOnlyList<string>? Users { get; init; }
 
-    /// <summary>Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>.</summary>
+    /// <summary>
+    /// Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>. Discord: a server that
+    /// is called in place of <c>https://discord.com</c>, and names the gateway.
+    /// </summary>
     public Uri? BaseUrl { get; init; }
 
     /// <summary>Email: the SMTP server.</summary>
@@ -233,6 +239,19 @@ public sealed partial class NotificationTarget
                     yield return "BaseUrl must have no path: Telegram is asked at the root of its server.";
                 break;
 
+            case NotificationKind.Discord:
+                if (Token is null || !DiscordToken().IsMatch(Token))
+                    yield return "Token is needed, as the Developer Portal shows it under Bot: three parts with dots.";
+                if (!IsDiscordId(Chat))
+                    yield return "Chat is needed: the id of the channel, such as 1234567890123456789.";
+                if (Users?.All(IsDiscordId) is false)
+                    yield return "Users: each is the id of a person, such as 1234567890123456789. Names can change.";
+                if (BaseUrl is not null && HttpProblem("BaseUrl", BaseUrl, "https://discord.com") is { } api)
+                    yield return api;
+                else if (BaseUrl is { PathAndQuery: not "/" })
+                    yield return "BaseUrl must have no path: Discord is asked at /api/v10 of its server.";
+                break;
+
             default:
                 if (Command is not [var program, ..] || !Path.IsPathFullyQualified(program))
                     yield return "Command needs the full path of a program: /usr/bin/notify-send.";
@@ -247,10 +266,14 @@ public sealed partial class NotificationTarget
                 ("Url", Url is not null, [NotificationKind.Webhook, NotificationKind.Ntfy]),
                 ("Secrets", Secrets is not null, [NotificationKind.Webhook]),
                 ("Topic", Topic is not null, [NotificationKind.Ntfy]),
-                ("Token", Token is not null, [NotificationKind.Ntfy, NotificationKind.Telegram]),
-                ("Chat", Chat is not null, [NotificationKind.Telegram]),
-                ("Users", Users is not null, [NotificationKind.Telegram]),
-                ("BaseUrl", BaseUrl is not null, [NotificationKind.Telegram]),
+                (
+                    "Token",
+                    Token is not null,
+                    [NotificationKind.Ntfy, NotificationKind.Telegram, NotificationKind.Discord]
+                ),
+                ("Chat", Chat is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
+                ("Users", Users is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
+                ("BaseUrl", BaseUrl is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
                 ("Host", Host is not null, [NotificationKind.Email]),
                 ("User", User is not null, [NotificationKind.Email]),
                 ("Password", Password is not null, [NotificationKind.Email]),
@@ -269,13 +292,16 @@ public sealed partial class NotificationTarget
         : url.UserInfo.Length > 0 ? $"{name} must have no user and no password in it."
         : null;
 
+    static bool IsDiscordId(string? text) =>
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0;
+
     static bool IsAddress(string? text) => MailboxAddress.TryParse(text, out var address) && address.Domain.Length > 0;
 
     static bool IsLoopback(string? host) =>
         host == "localhost" || (System.Net.IPAddress.TryParse(host, out var ip) && System.Net.IPAddress.IsLoopback(ip));
 
     /// <summary>Whether people answer there.</summary>
-    internal bool IsChat => Kind is NotificationKind.Telegram;
+    internal bool IsChat => Kind is NotificationKind.Telegram or NotificationKind.Discord;
 
     /// <summary>Which facts it is told of.</summary>
     internal NotificationRule ToRule(string name) =>
@@ -300,6 +326,9 @@ public sealed partial class NotificationTarget
 
     [GeneratedRegex(@"\A[0-9]{1,16}:[A-Za-z0-9_-]{1,200}\z")]
     private static partial Regex BotToken();
+
+    [GeneratedRegex(@"\A(?=.{1,200}\z)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\z")]
+    private static partial Regex DiscordToken();
 }
 
 /// <summary>How a target is told.</summary>
@@ -319,6 +348,9 @@ public enum NotificationKind
 
     /// <summary>A chat of Telegram, where people answer as well.</summary>
     Telegram,
+
+    /// <summary>A channel of Discord, where people answer as well.</summary>
+    Discord,
 }
 
 /// <summary>How the connection to an SMTP server is kept from others.</summary>

@@ -28,7 +28,7 @@ sealed class ChatConversation(
     {
         if (await chats.WasTaken(target, update.Id, cancel))
         {
-            await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+            await SetTaken(update, cancel);
             return;
         }
 
@@ -40,12 +40,22 @@ sealed class ChatConversation(
             ChatUpdate.Words words => await Words(words, cancel),
             _ => throw new InvalidOperationException($"Unknown {update}."),
         };
-        await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+        await SetTaken(update, cancel);
         WakeMetrics.ChatUpdates.Add(1, new("target", target), new("outcome", outcome));
 
         // Said once or not at all: what it says has happened, and can be asked for again.
         if (reply is not null)
             await TryReply(update, reply, session, cancel);
+    }
+
+    /// <summary>What a message is noted as that is known by a press on a question.</summary>
+    public static string PressedMessage(Guid question, string messageId) => $"{question}/{messageId}";
+
+    async Task SetTaken(ChatUpdate update, CancellationToken cancel)
+    {
+        await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+        if (update.Confirm is { } confirm)
+            await confirm();
     }
 
     (string Outcome, string? Reply, string? Session) Stranger(ChatUpdate update)
@@ -68,11 +78,14 @@ sealed class ChatConversation(
             return ("ignored", "Wake does not know this button.", null);
         if (await actions.Questions.Find(pressed.Question, cancel) is not { } question)
             return ("late", "This question is no longer there.", null);
+        // A client sends what it likes, also about what people elsewhere are asked.
+        if (!await chats.WasBegun(target, question.Id, cancel))
+            return ("ignored", "Wake does not know this button.", null);
 
         // It may have been sent twice, and then it is known by this.
         await chats.Adopt(
             target,
-            $"{question.Id}/{press.MessageId}",
+            PressedMessage(question.Id, press.MessageId),
             press.MessageId,
             question.Session,
             question.Id,
@@ -105,6 +118,9 @@ sealed class ChatConversation(
         if (pressed.What == ChatPress.Send)
             return await SendChosen(question, pressed, by, cancel);
 
+        if (pressed.Selection is { } selection)
+            return await Choose(question, press, selection.Item, selection.Options, cancel);
+
         if (
             pressed.Choice is not { } choice
             || choice.Item >= question.Questions.Count
@@ -130,6 +146,21 @@ sealed class ChatConversation(
             : "Not chosen any more.",
             null
         );
+    }
+
+    async Task<(string, string?, string?)> Choose(
+        Question question,
+        ChatUpdate.Press press,
+        int item,
+        IReadOnlyList<int> options,
+        CancellationToken cancel
+    )
+    {
+        if (ChatQuestion.Labels(question, item, options) is not { } chosen)
+            return ("ignored", "Wake does not know this choice.", null);
+
+        var draft = await chats.ChangeDraft(question.Id, target, press.Id, x => x.With(item, chosen), cancel);
+        return ("chosen", draft is null ? null : "Chosen. Press Send when all is.", null);
     }
 
     async Task<(string, string?, string?)> SendChosen(
@@ -171,7 +202,10 @@ sealed class ChatConversation(
         if (text.Length == 0)
             return ("ignored", "Only text can be told.", session);
 
-        var question = origin.Question is { } id ? await actions.Questions.Find(id, cancel) : null;
+        var about = words.InThreadAt is { } at
+            ? await chats.FindQuestion(target, session, at, cancel)
+            : origin.Question;
+        var question = about is { } id ? await actions.Questions.Find(id, cancel) : null;
         var command = ChatActions.ParseCommand(text);
         // Who is asked whether to close something, and replies close, does not mean the session.
         if (

@@ -53,7 +53,7 @@ static partial class ChatQuestion
         var canAllow = fits && HasShowableCall(question);
         last.Add(Advice(question, canAllow));
         if (question.Deadline is { } deadline)
-            last.Add($"\nWithout an answer it goes on at {Moment(deadline)}.");
+            last.Add("\nWithout an answer it goes on at ").AddMoment(deadline).Add(".");
         return (shown, Buttons(question, draft, canAllow));
     }
 
@@ -101,6 +101,14 @@ static partial class ChatQuestion
         );
     }
 
+    /// <summary>What options of a question of which several may be chosen say; null when it has no such.</summary>
+    public static IReadOnlyList<string>? Labels(Question question, int item, IReadOnlyList<int> options) =>
+        item < question.Questions.Count
+        && question.Questions[item] is { MultiSelect: true, Options: var offered }
+        && options.All(x => x < offered.Count)
+            ? [.. offered.Select(x => x.Label).Where((_, place) => options.Contains(place))]
+            : null;
+
     /// <summary>Which question of a call a text answers, and what of the text is the answer.</summary>
     public static (int Item, string Text) Addressed(Question question, QuestionDraft draft, string text)
     {
@@ -129,7 +137,7 @@ static partial class ChatQuestion
     public static ChatText Settled(Question question)
     {
         var text = new ChatText();
-        var at = Moment(question.SettledAt!.Value);
+        var at = ChatText.Moment(question.SettledAt!.Value);
         switch (question)
         {
             case { Outcome: QuestionOutcome.NoAnswer }:
@@ -245,8 +253,10 @@ static partial class ChatQuestion
                 // No chat takes a button with nothing on it.
                 if (string.IsNullOrWhiteSpace(label))
                     label = "(blank)";
-                var mark = draft.Of(item).Contains(offered.Label) ? "✓ " : "";
-                rows.Add([new($"{mark}{(several ? $"{item + 1}: " : "")}{label}", Data($"c{item}.{option}"))]);
+                var isChosen = draft.Of(item).Contains(offered.Label);
+                var shown = $"{(isChosen ? "✓ " : "")}{(several ? $"{item + 1}: " : "")}{label}";
+                var menu = asked.MultiSelect ? new ChatMenu(Data($"m{item}."), option, isChosen) : null;
+                rows.Add([new(shown, Data($"c{item}.{option}")) { Menu = menu }]);
             }
         }
 
@@ -263,8 +273,6 @@ static partial class ChatQuestion
         question.Permission is { Hash: not null, Call: { } call } && !HasSecret(call);
 
     static bool HasSecret(string call) => ServiceDefaults.Redaction.Redact(call) != call;
-
-    static string Moment(DateTimeOffset at) => $"{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
 
     [GeneratedRegex(@"\A\s*([0-9]{1,2})\s*[:.)]\s*(\S[\s\S]*)\z")]
     private static partial Regex NumberedAnswer();
@@ -290,6 +298,16 @@ sealed partial record ChatPress(Guid Question, int Revision, string What)
             )
             : null;
 
+    /// <summary>The options that were chosen at once, by the places of their question and themselves; null when it was
+    /// no menu.</summary>
+    public (int Item, IReadOnlyList<int> Options)? Selection =>
+        MenuChoice().Match(What) is { Success: true } match
+            ? (
+                int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture),
+                [.. match.Groups[2].Captures.Select(x => int.Parse(x.ValueSpan, CultureInfo.InvariantCulture))]
+            )
+            : null;
+
     /// <summary>What a button tells; null when it is none of Wake's.</summary>
     public static ChatPress? Parse(string data) =>
         data.Split('|') is ["q", var id, var revision, var what]
@@ -300,4 +318,7 @@ sealed partial record ChatPress(Guid Question, int Revision, string What)
 
     [GeneratedRegex(@"\Ac([0-9]{1,2})\.([0-9]{1,2})\z")]
     private static partial Regex ChoiceName();
+
+    [GeneratedRegex(@"\Am([0-9]{1,2})\.(?:([0-9]{1,2})(?:,(?=[0-9])|\z)){0,25}\z")]
+    private static partial Regex MenuChoice();
 }

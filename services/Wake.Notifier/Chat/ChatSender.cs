@@ -60,7 +60,8 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
                 },
                 parts[part],
                 isLast ? buttons : [],
-                cancel
+                cancel,
+                isQuestion: isLast
             );
         }
     }
@@ -81,19 +82,36 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
         NewChatMessage message,
         ChatText text,
         IReadOnlyList<IReadOnlyList<ChatButton>> buttons,
-        CancellationToken cancel
+        CancellationToken cancel,
+        bool isQuestion = false
     )
     {
         var state = await chats.Begin(message, cancel);
         if (state.MessageId is not null)
             return;
 
+        var post = new ChatPost(text, buttons, state.Thread)
+        {
+            Id = $"{message.About}/{message.Part}",
+            Question = isQuestion ? message.Question : null,
+            IsAnother = x => IsAnother(message, x, cancel),
+        };
         try
         {
-            var posted = await chat.Post(
-                new(state.MayStandThere ? new ChatText().Add(SentAgain).Add(text) : text, buttons, state.Thread),
-                cancel
-            );
+            if (state.MayStandThere)
+            {
+                var found = await Find(message, post, cancel);
+                if (found?.MessageId is { } there)
+                {
+                    await chats.SetPosted(message, there, CancellationToken.None);
+                    return;
+                }
+
+                if (found is null)
+                    post = post with { Text = new ChatText().Add(SentAgain).Add(text) };
+            }
+
+            var posted = await chat.Post(post, cancel);
             await chats.SetPosted(message, posted, CancellationToken.None);
         }
         catch (ChatException failed) when (failed.NotDone)
@@ -102,6 +120,28 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
             throw;
         }
     }
+
+    async Task<FoundChatPost?> Find(NewChatMessage message, ChatPost post, CancellationToken cancel)
+    {
+        try
+        {
+            var found = await chat.FindPosted(post, cancel);
+            // It shows how the question was when it was sent.
+            if (found?.MessageId is { } there && message.Question is not null)
+                await chat.Edit(there, post, cancel);
+            return found;
+        }
+        catch (ChatException failed)
+        {
+            // Whatever it was, nothing was sent.
+            throw new ChatException(failed.Message, failed) { NotDone = true, RetryAfter = failed.RetryAfter };
+        }
+    }
+
+    // What was noted for a press may be the one.
+    async Task<bool> IsAnother(NewChatMessage message, string messageId, CancellationToken cancel) =>
+        await chats.FindOrigin(target, messageId, cancel) is { } origin
+        && (message.Question is not { } id || origin.About != ChatConversation.PressedMessage(id, messageId));
 
     static Guid? Question(StatedFact fact) =>
         Guid.TryParse(NotificationText.Text(fact, "question"), out var id) ? id : null;
