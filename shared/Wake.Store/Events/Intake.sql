@@ -95,10 +95,42 @@ with input as materialized (
     cross join lateral unnest(f.sessions::text[]) as named (key)
     cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
     where f.sessions is not null
+), concerned as materialized (
+    -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
+    -- sessions, one that watches the subject to close with it, and, when it is taken up again, one that is to close for it. Whatever
+    -- types they ask for.
+    select f.seq, f.ends, f.subject, session_key(r.session, f.subject) as key, r.close_after
+    from facts f
+    cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
+    union all
+    select f.seq, f.ends, f.subject, s.key, w.close_after
+    from facts f
+    cross join lateral (select * from watches w where w.subject = f.subject and w.pattern is null offset 0) w
+    cross join lateral (select s.key from sessions s where s.id = w.session_id and s.closed_at is null offset 0) s
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late
+      and w.close_after is not null and (w.expires_at is null or w.expires_at > now())
+    union all
+    select f.seq, f.ends, f.subject, s.key, null
+    from facts f
+    cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is null offset 0) s
+    where (select exists (select from input where not ends)) and not f.ends and not f.late
+), verdicts as materialized (
+    -- the newest word on each
+    select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
+           case when ends then seq end as ended_by, case when ends then subject end as ended_subject,
+           case when ends then close_after end as close_after
+    from concerned
+    order by key, seq desc, close_after
+), held as materialized (
+    -- Locked before watches and timers, and by their keys, as a close takes them.
+    select v.key, s.id, s.profile, s.close_at
+    from (select * from verdicts order by key) v
+    cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ended as materialized (
     -- Locked, and gone if another batch has ended it: once is once, however many come at the same time.
     select e.watch_id, e.seq
-    from (select watch_id, min(seq) as seq from hits where ends group by watch_id order by watch_id) e
+    from (select watch_id, min(seq) as seq from hits where ends and (select count(*) from held) >= 0 group by watch_id order by watch_id) e
     cross join lateral (select w.id from watches w where w.id = e.watch_id for update) w
 ), unwatched as (
     delete from watches
@@ -130,38 +162,6 @@ with input as materialized (
         where w.subject = m.topic and w.pattern is null and (w.expires_at is null or w.expires_at > now())
         offset 0) s
     order by m.seq, m.route_id, m.place, s.kind, s.id
-), concerned as materialized (
-    -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
-    -- sessions, one that watches the subject to close with it, and, when it is taken up again, one that is to close for it. Whatever
-    -- types they ask for.
-    select f.seq, f.ends, f.subject, session_key(r.session, f.subject) as key, r.close_after
-    from facts f
-    cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
-    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
-    union all
-    select f.seq, f.ends, f.subject, s.key, w.close_after
-    from facts f
-    cross join lateral (select * from watches w where w.subject = f.subject and w.pattern is null offset 0) w
-    cross join lateral (select s.key from sessions s where s.id = w.session_id and s.closed_at is null offset 0) s
-    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late
-      and w.close_after is not null and (w.expires_at is null or w.expires_at > now())
-    union all
-    select f.seq, f.ends, f.subject, s.key, null
-    from facts f
-    cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is null offset 0) s
-    where (select exists (select from input where not ends)) and not f.ends and not f.late
-), verdicts as materialized (
-    -- the newest word on each
-    select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
-           case when ends then seq end as ended_by, case when ends then subject end as ended_subject,
-           case when ends then close_after end as close_after
-    from concerned
-    order by key, seq desc, close_after
-), held as materialized (
-    -- Locked before the timers, as a close takes them.
-    select v.key, s.id, s.profile, s.close_at
-    from (select * from verdicts order by key) v
-    cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ending as (
     update sessions s
     set close_at = v.close_at, ended_by = v.ended_by, ended_subject = v.ended_subject, close_after = v.close_after
