@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
-using Npgsql;
-using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Testing;
@@ -72,12 +70,17 @@ static class HeldBacklog
         await Wait();
 
         took["an event taken in, of a hundred"] = await Time(() => intake.Accept(Events(Batch), default)) / Batch;
-        took["one taken in alone, and the looks that it causes"] = await Median(async () =>
-        {
-            await intake.Accept(Events(1), default);
-            if (await Due())
-                await Wait();
-        });
+        // More come until a look is due.
+        took["one taken in alone, and what looks it causes"] =
+            await Time(async () =>
+            {
+                for (var one = 0; one < Batch; one++)
+                {
+                    await intake.Accept(Events(1), default);
+                    if (await Due())
+                        await Wait();
+                }
+            }) / Batch;
         took["the page of sessions"] = await Median(async () =>
         {
             await sessions.List(new(), 100, null, default);

@@ -289,12 +289,21 @@ with input as materialized (
     from targets t join facts f using (seq)
     order by 1, 2
     on conflict do nothing
+), paused as materialized (
+    -- held by a pause
+    select f.seq
+    from facts f
+    where (select exists (select from pauses p where not p.resumed and p.breaker is null and p.scope in ('source', 'subject')))
+      and exists (select from pauses p
+                  where not p.resumed and p.ended_at is null and p.breaker is null and (p.until is null or p.until > clock_timestamp())
+                    and pause_holds(p.scope, p.name, p.subject_pattern, f.source, f.subject, f.related::text[]))
 ), armed as (
-    insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
+    insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent, held)
     select t.session_id,
            now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, @default_quiet)) end,
            now() + min(coalesce(own.max_wait, @default_max_wait)),
-           bool_or(f.urgent)
+           bool_or(f.urgent),
+           bool_and(f.seq in (select seq from paused))
     from targets t
     join facts f using (seq)
     left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, max_wait) on own.profile = t.profile
@@ -311,8 +320,10 @@ with input as materialized (
         -- A person does not wait for a backoff or a park. For a turn that is running it only makes the saga look once more.
         nudged = timer.nudged or (excluded.urgent and timer.owed_at is not null),
         owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now())
-                       -- what it waits for concerns other events, perhaps
-                       when timer.held and timer.owed_at is not null then least(timer.owed_at, excluded.events_due_at)
+                       -- What it waits for concerns other events, perhaps. Where it concerns these as well, one look is for all that
+                       -- come meanwhile: it takes as long as much is held.
+                       when timer.held and timer.owed_at is not null
+                       then least(timer.owed_at, excluded.events_due_at + case when excluded.held then interval '5 seconds' else interval '0' end)
                        else timer.owed_at end
     returning due_at
 ), repeated as (
