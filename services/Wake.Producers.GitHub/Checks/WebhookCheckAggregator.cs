@@ -24,16 +24,20 @@ sealed class WebhookCheckAggregator(
 
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
-    // Of a watch of one pull request, by the time that a push to it and the watch have been there. Hardly a commit is the
-    // head of several.
+    // Of a watch of one pull request, by the time that a push to it and the watch have been there. Each kind of head by an
+    // index of its own: hardly a commit is the head of several.
     const string Late = """
         from watches w
-        cross join lateral (select nullif(split_part(w.subject, '#', 2), '') as number) pull
-        join github.heads h on h.repository = split_part(w.subject, '#', 1)
-                           and (h.awaited = format('[%s]', pull.number)
-                                or (h.awaited like '%,%'
-                                    and pull.number in (select json_array_elements_text(h.state -> 'Pulls')
-                                                        except select json_array_elements_text(h.state -> 'Closed'))))
+        cross join lateral (select split_part(w.subject, '#', 1) as repository, nullif(split_part(w.subject, '#', 2), '') as number) pull
+        cross join lateral (
+            select own.sha from github.heads own
+            where own.repository = pull.repository and own.awaited = format('[%s]', pull.number)
+            union all
+            select shared.sha from github.heads shared
+            where shared.repository = pull.repository and shared.awaited like '%,%'
+              and pull.number in (select json_array_elements_text(shared.state -> 'Pulls')
+                                  except select json_array_elements_text(shared.state -> 'Closed'))) head
+        join github.heads h on h.repository = pull.repository and h.sha = head.sha and h.awaited is not null
         where pull.number is not null and w.expect_by is not null and starts_with(w.subject, 'github') and (w.expires_at is null or w.expires_at > clock_timestamp())
           and (w.types is null
                or exists (select from unnest(w.types) type
