@@ -7,7 +7,8 @@ using static Wake.Benchmarks.BenchmarkResults;
 
 namespace Wake.Benchmarks;
 
-/// <summary>What a session costs whose events a pause holds: with a thousand of them, and with ten times as many.</summary>
+/// <summary>What a session costs whose events a pause holds: with a thousand of them, and with ten times as
+/// many.</summary>
 static class HeldBacklog
 {
     const int Few = 1_000,

@@ -24,8 +24,8 @@ sealed class WebhookCheckAggregator(
 
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
-    // Of a watch of one pull request, by the time that a push to it and the watch have been there. Each kind of head by an
-    // index of its own: hardly a commit is the head of several.
+    // Of a watch of one pull request, by the time that a push to it and the watch have been there. Commits that are the
+    // head of several are found by an index of their own: they are few.
     const string Late = """
         from watches w
         cross join lateral (select split_part(w.subject, '#', 1) as repository, nullif(split_part(w.subject, '#', 2), '') as number) pull
@@ -270,7 +270,7 @@ sealed class WebhookCheckState
     /// <summary>The pull requests whose head it is; and whether one has left it.</summary>
     public SortedSet<long> Pulls { get; set; } = [];
 
-    /// <summary>Those of them that are closed.</summary>
+    /// <summary>The pull requests that wait for its checks no more.</summary>
     public SortedSet<long> Closed { get; set; } = [];
 
     public bool Left { get; set; }

@@ -69,7 +69,8 @@ sealed class WebhookMergeStates(
             stoppingToken
         );
 
-    /// <summary>What a delivery makes of what is known, and when that is to be looked at; null when it came late.</summary>
+    /// <summary>What a delivery makes of what is known, and when that is to be looked at; null when a newer one came
+    /// before it.</summary>
     internal static (MergeStateHistory State, TimeSpan? Due)? ApplyDelivery(
         MergeStateHistory known,
         GitHubRepository repository,

@@ -307,8 +307,8 @@ sealed class CommitPoll(
         if (watched.Expects is [] || state.Commits[sha] is not { DeadlineSeen: false } commit)
             return null;
 
-        // What has started before a merge is told nevertheless; for what has not nobody waits any more, but who has named
-        // the commit itself.
+        // What has started before a merge is told nevertheless. For what has not nobody waits any more but who has
+        // named the commit itself.
         var named = seen.Repository.Commit(sha);
         var subjects = pulls
             .Where(x => state.Pulls.GetValueOrDefault(x) is { ClosedAt: null })

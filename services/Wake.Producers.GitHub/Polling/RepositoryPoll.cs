@@ -312,8 +312,8 @@ sealed class RepositoryPoll(
         return events;
     }
 
-    // A delivery tells of it in its second. What was written since has moved the time of the thing itself, and with that
-    // the key.
+    // When it was reopened, which a delivery has as the time of the change. What was written since has moved that, and
+    // would be another key.
     async Task<string?> FindReopening(long number, DateTimeOffset closedAt, CancellationToken cancel) =>
         await pages.GetFirstPage($"issues/{number}/events?per_page=100", JsonValueKind.Array, cancel, ignoreETag: true)
             is GitHubResponse.Success first

@@ -8,7 +8,7 @@ namespace Wake.Tests.Producing;
 
 /// <summary>
 /// What is told of merge states and of CI where nothing but deliveries tells of them, against a model and beside what
-/// polls of the same make of it: whatever flickers, runs again or is pushed, in whichever order deliveries come, however
+/// polls make of the same: whatever flickers, runs again or is pushed, in whichever order deliveries come, however
 /// often, and whenever the process is killed.
 /// </summary>
 public sealed class TellingByDeliveriesAlone
@@ -159,7 +159,7 @@ public sealed class TellingByDeliveriesAlone
         return told;
     }
 
-    // From the whole at once: of each commit the stretches of one state, without what nobody knew. One counts when it is
+    // From the whole at once: of each commit the stretches of one state, without what nobody knew. One counts that is
     // known to stand after long enough.
     static IEnumerable<string> Expected(bool opened, Delivery[] all)
     {
@@ -456,10 +456,10 @@ public sealed class TellingByDeliveriesAlone
         // What has stood for long enough since the last word on it.
         void Expect()
         {
-            // What runs has no name but its own: pending once more, it is no news.
+            // What runs has only its name: pending once more, it is no news.
             var ended = red is not null;
-            var now =
-                $"{head} {string.Join(' ', checks.Select((x, at) => (running & (1 << at)) != 0 ? 0 : x.GetProperty("id").GetInt64()))}";
+            var ids = checks.Select((x, at) => (running & (1 << at)) != 0 ? 0 : x.GetProperty("id").GetInt64());
+            var now = $"{head} {string.Join(' ', ids)}";
             if (seconds - lastDelivery <= (ended ? Settle : PendingAfter).TotalSeconds || said == now)
                 return;
 
