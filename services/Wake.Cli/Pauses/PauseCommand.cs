@@ -46,7 +46,7 @@ sealed class PauseCommand : ClientCommand
         Validators.Add(given =>
         {
             if (scope.Count(given) != 1)
-                given.AddError($"Say what to pause: one of {PauseScopeOptions.Names}.");
+                given.AddError($"Say what to pause: one of {scope.Names}.");
         });
     }
 

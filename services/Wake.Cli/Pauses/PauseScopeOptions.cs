@@ -23,7 +23,7 @@ sealed class PauseScopeOptions
     ];
 
     /// <summary>Their names, for people.</summary>
-    public const string Names = "--all, --session, --route, --profile, --pool, --source and --subject";
+    public string Names => $"{string.Join(", ", Options[..^1].Select(x => x.Name))} and {Options[^1].Name}";
 
     /// <summary>What a command that has them accepts.</summary>
     public Option[] Options => [all, .. named.Select(x => x.Option)];

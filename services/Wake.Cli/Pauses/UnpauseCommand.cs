@@ -31,7 +31,7 @@ sealed class UnpauseCommand : ClientCommand
         Validators.Add(given =>
         {
             if (scope.Count(given) + (given.GetValue(id) is null ? 0 : 1) != 1)
-                given.AddError($"Say which: an id, or one of {PauseScopeOptions.Names}.");
+                given.AddError($"Say which: an id, or one of {scope.Names}.");
         });
     }
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
@@ -48,9 +47,7 @@ sealed class RoutesCommand : ClientCommand
                     x.Session,
                     x.Profile,
                     x.Workspace,
-                    x.OnEnd is not EndPolicy.Close ? ""
-                    : x.CloseAfterSeconds is { } after ? $"close after {TimeSpan.FromSeconds(after)}"
-                    : "close",
+                    EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
                     x.Configured ? "configuration" : "",
                 ],
             "There are no routes."

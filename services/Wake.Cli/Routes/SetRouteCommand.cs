@@ -53,17 +53,10 @@ sealed class SetRouteCommand : ClientCommand
         "The same for a session that remembers. Default: that of --full-prompt.",
         "--delta"
     );
-    readonly Option<EndPolicy?> onEnd = new("--on-end")
-    {
-        HelpName = "keep|close",
-        Description =
-            "What becomes of the session when its pull request or issue is merged or closed, or its branch deleted. "
-            + "Default: keep.",
-    };
-    readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
-        "--close-after",
-        "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
+    readonly Option<EndPolicy?> onEnd = EndOptions.OnEnd(
+        "What becomes of the session when its pull request or issue is merged or closed, or its branch deleted."
     );
+    readonly Option<TimeSpan?> closeAfter = EndOptions.CloseAfter();
 
     readonly Option<bool> ci = CommonOptions.Flag(
         "--ci",

@@ -82,17 +82,11 @@ sealed class WatchCommand : ClientCommand
             + "CI of a pull request of GitHub also required checks that have not started that long after the last push."
     );
 
-    readonly Option<EndPolicy?> onEnd = new("--on-end")
-    {
-        HelpName = "keep|close",
-        Description =
-            "What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, "
-            + "whatever types it watches for. Default: keep.",
-    };
-    readonly Option<TimeSpan?> closeAfter = TimeFormat.DurationOption(
-        "--close-after",
-        "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
+    readonly Option<EndPolicy?> onEnd = EndOptions.OnEnd(
+        "What becomes of the session when the pull request or issue is merged or closed, or the branch deleted, "
+            + "whatever types it watches for."
     );
+    readonly Option<TimeSpan?> closeAfter = EndOptions.CloseAfter();
 
     public WatchCommand()
         : base(

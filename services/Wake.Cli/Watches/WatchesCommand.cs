@@ -51,7 +51,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(' ', x.Types ?? ["*"]),
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
-                    FormatOnEnd(x),
+                    EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
                     Expected(x),
                     x.Intent,
@@ -71,13 +71,5 @@ sealed class WatchesCommand : ClientCommand
             { ExpectBy: { } by, Expectation: WatchExpectation.Silent } => $"{TimeFormat.Format(by)}, silent",
             { ExpectBy: { } by } => TimeFormat.Format(by),
             _ => "",
-        };
-
-    static string FormatOnEnd(Watch watch) =>
-        watch switch
-        {
-            { OnEnd: not EndPolicy.Close } => "",
-            { CloseAfterSeconds: { } after } => $"close after {TimeSpan.FromSeconds(after)}",
-            _ => "close",
         };
 }

@@ -30,25 +30,28 @@ static class WatchMapping
     /// <param name="watch">The watch.</param>
     /// <param name="found">How many events of the last minutes it matched.</param>
     /// <param name="ended">Whether one of them has ended it already.</param>
-    public static Contract.CreatedWatch ToCreated(this Watch watch, int found, bool ended) =>
-        new(found, ended)
+    public static Contract.CreatedWatch ToCreated(this Watch watch, int found, bool ended)
+    {
+        var made = watch.ToContract();
+        return new(found, ended)
         {
-            Id = watch.Id,
-            Session = watch.Session,
-            Subject = watch.Subject,
-            Types = watch.Types,
-            Where = watch.Where,
-            Until = watch.Until,
-            Once = watch.Once,
-            Intent = watch.Intent,
-            Expires = watch.Expires,
-            Created = watch.Created,
-            Ci = watch.Ci?.ToContract(),
-            ExpectBy = watch.ExpectBy,
-            Expectation = watch.Expectation?.ToContract(),
-            OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
-            CloseAfterSeconds = watch.CloseAfter > TimeSpan.Zero ? (int)watch.CloseAfter.Value.TotalSeconds : null,
+            Id = made.Id,
+            Session = made.Session,
+            Subject = made.Subject,
+            Types = made.Types,
+            Where = made.Where,
+            Until = made.Until,
+            Once = made.Once,
+            Intent = made.Intent,
+            Expires = made.Expires,
+            Created = made.Created,
+            Ci = made.Ci,
+            ExpectBy = made.ExpectBy,
+            Expectation = made.Expectation,
+            OnEnd = made.OnEnd,
+            CloseAfterSeconds = made.CloseAfterSeconds,
         };
+    }
 
     static Contract.WatchExpectation ToContract(this WatchExpectation expectation) =>
         expectation switch

@@ -24,11 +24,21 @@ sealed class WebhookCheckAggregator(
 
     static readonly string[] RequiredEvents = ["workflow_run", "check_run", "status", "pull_request"];
 
-    // Of a watch of one pull request, by the time that a push to it and the watch have been there.
+    // Of a watch of one pull request, by the time that a push to it and the watch have been there. Commits that are the
+    // head of several are found by an index of their own: they are few.
     const string Late = """
         from watches w
-        join github.heads h on h.repository = split_part(w.subject, '#', 1) and h.awaited = format('[%s]', split_part(w.subject, '#', 2))
-        where w.expect_by is not null and starts_with(w.subject, 'github') and (w.expires_at is null or w.expires_at > clock_timestamp())
+        cross join lateral (select split_part(w.subject, '#', 1) as repository, nullif(split_part(w.subject, '#', 2), '') as number) pull
+        cross join lateral (
+            select own.sha from github.heads own
+            where own.repository = pull.repository and own.awaited = format('[%s]', pull.number)
+            union all
+            select shared.sha from github.heads shared
+            where shared.repository = pull.repository and shared.awaited like '%,%'
+              and pull.number in (select json_array_elements_text(shared.state -> 'Pulls')
+                                  except select json_array_elements_text(shared.state -> 'Closed'))) head
+        join github.heads h on h.repository = pull.repository and h.sha = head.sha and h.awaited is not null
+        where pull.number is not null and w.expect_by is not null and starts_with(w.subject, 'github') and (w.expires_at is null or w.expires_at > clock_timestamp())
           and (w.types is null
                or exists (select from unnest(w.types) type
                           where 'github.ci.missing' like replace(replace(replace(replace(type, '\', '\\'), '_', '\_'), '%', '\%'), '*', '%')))
@@ -143,7 +153,7 @@ sealed class WebhookCheckAggregator(
         // What has started on it is told nevertheless; for what has not nobody waits any more.
         if (action == "closed")
         {
-            await UpdateState(repository, head, x => x.DeadlineSeen = true, cancel);
+            await UpdateState(repository, head, x => x.ClosePull(number), cancel);
             return;
         }
 
@@ -152,9 +162,11 @@ sealed class WebhookCheckAggregator(
             head,
             x =>
             {
-                x.AddPull(number);
-                if (action == "reopened")
+                // Nobody has waited for it meanwhile.
+                if (x.AreAllClosed() || action == "reopened")
                     (x.DeadlineSeen, x.Since) = (false, time.GetUtcNow());
+                x.AddPull(number);
+                x.Closed.Remove(number);
                 (x.Author, x.Branch) = (
                     payload.Text("pull_request", "user", "login"),
                     payload.Text("pull_request", "head", "ref")
@@ -179,21 +191,10 @@ sealed class WebhookCheckAggregator(
             {
                 how(state);
                 state.Since ??= time.GetUtcNow();
-                return (state, ReportDelay(state, settings.Rules(repository)));
+                return (state, state.ReportedIn(settings.Rules(repository), settings.Settle, settings.PendingAfter));
             },
             cancel
         );
-
-    // When it may be told: soon when all is over, later when something stays open.
-    TimeSpan? ReportDelay(WebhookCheckState state, CiRules rules) =>
-        state.Rollup(rules) switch
-        {
-            CiRollup.Finished => settings.Settle,
-            CiRollup.Unfinished { SoFar: { Open.Count: > 0 } soFar } => soFar.WaitsForApproval
-                ? settings.Settle
-                : settings.PendingAfter,
-            _ => null,
-        };
 
     async Task<(WebhookCheckState State, TimeSpan? Due)> Report(
         WebhookStateTable<string, WebhookCheckState>.DueRow row,
@@ -212,7 +213,7 @@ sealed class WebhookCheckAggregator(
         // Nobody needs to hear of a commit that its pull requests have left.
         var mapped = GitHubEvents
             .Ci(
-                new(home.Repository, new("github:webhook", DeliveryId: null)),
+                GitHubObservation.Webhook(home.Repository),
                 sha,
                 sum,
                 state.Pulls,
@@ -238,7 +239,7 @@ sealed class WebhookCheckAggregator(
         if (
             WatchedRepository.FromSubjects([$"{row.Repository}@{sha}"]).FirstOrDefault() is { } home
             && GitHubEvents.MissingChecks(
-                new(home.Repository, new("github:webhook", DeliveryId: null)),
+                GitHubObservation.Webhook(home.Repository),
                 sha,
                 state.Rollup(rules).Sum,
                 rules,
@@ -269,6 +270,9 @@ sealed class WebhookCheckState
     /// <summary>The pull requests whose head it is; and whether one has left it.</summary>
     public SortedSet<long> Pulls { get; set; } = [];
 
+    /// <summary>The pull requests that wait for its checks no more.</summary>
+    public SortedSet<long> Closed { get; set; } = [];
+
     public bool Left { get; set; }
 
     /// <summary>Who opened the last of them, and the branch its commits are on.</summary>
@@ -280,8 +284,8 @@ sealed class WebhookCheckState
     /// it.</summary>
     public DateTimeOffset? Since { get; set; }
 
-    /// <summary>The time by which its checks are to have started is over, and it was told what has not; or its pull
-    /// request is closed.</summary>
+    /// <summary>The time by which its checks are to have started is over, and it was told what has not; or all its pull
+    /// requests are closed.</summary>
     public bool DeadlineSeen { get; set; }
 
     /// <summary>The fingerprint of the sum that was told last, and what had not ended then.</summary>
@@ -292,6 +296,15 @@ sealed class WebhookCheckState
     public void AddPull(long pull) => Pulls.Add(pull);
 
     public void RemovePull(long pull) => (_, Left) = (Pulls.Remove(pull), true);
+
+    public void ClosePull(long pull)
+    {
+        Closed.Add(pull);
+        DeadlineSeen |= AreAllClosed();
+    }
+
+    /// <summary>Whether no pull request waits for it any more.</summary>
+    public bool AreAllClosed() => Closed.Count > 0 && Pulls.IsSubsetOf(Closed);
 
     /// <summary>Takes in one delivery.</summary>
     public void Apply(string name, JsonElement item, JsonElement payload)
@@ -384,6 +397,15 @@ sealed class WebhookCheckState
             Runs.Values,
             rules
         );
+
+    /// <summary>When it may be told: soon when all is over, later when something stays open.</summary>
+    public TimeSpan? ReportedIn(CiRules rules, TimeSpan settle, TimeSpan pendingAfter) =>
+        Rollup(rules) switch
+        {
+            CiRollup.Finished => settle,
+            CiRollup.Unfinished { SoFar: { Open.Count: > 0 } soFar } => soFar.WaitsForApproval ? settle : pendingAfter,
+            _ => null,
+        };
 
     /// <summary>Whether whoever was told of the last sum does not know this one.</summary>
     public bool IsUnreported(CiRollup.Finished sum, CiRules rules) =>

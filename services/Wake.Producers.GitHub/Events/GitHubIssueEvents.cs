@@ -36,7 +36,10 @@ static class GitHubIssueEvents
     static string ClosedAs(JsonElement issue) =>
         issue.Text("state_reason") is { } why ? $" as {EventText.TruncateToLine(why, EventText.MaxTitleLength)}" : "";
 
-    public static EventMapping Reopened(GitHubObservation seen, JsonElement issue) =>
+    /// <param name="seen">The look.</param>
+    /// <param name="issue">The issue.</param>
+    /// <param name="at">The moment, as keys have it; null where the issue itself says it.</param>
+    public static EventMapping Reopened(GitHubObservation seen, JsonElement issue, string? at = null) =>
         FromIssue(
             seen,
             issue,
@@ -44,7 +47,7 @@ static class GitHubIssueEvents
                 seen.Event(
                     "github.issue.reopened",
                     subject,
-                    [issue.TimeForKey("updated_at")],
+                    [at ?? issue.TimeForKey("updated_at")],
                     $"Issue {title} was reopened",
                     data
                 )

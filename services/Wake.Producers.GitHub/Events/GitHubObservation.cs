@@ -13,6 +13,10 @@ public sealed record GitHubObservation(GitHubRepository Repository, ObservationS
     public static GitHubObservation Poll(GitHubRepository repository, bool baseline = false) =>
         new(repository, new("github:poll", DeliveryId: null), baseline);
 
+    /// <summary>What deliveries have said together.</summary>
+    internal static GitHubObservation Webhook(GitHubRepository repository) =>
+        new(repository, new("github:webhook", DeliveryId: null));
+
     /// <summary>The same look at something that somebody did, or wrote.</summary>
     public GitHubObservation WithActor(string? login, string? kind) =>
         this with

@@ -69,7 +69,10 @@ static class GitHubPullRequestEvents
                 )
         );
 
-    public static EventMapping Reopened(GitHubObservation seen, JsonElement pull) =>
+    /// <param name="seen">The look.</param>
+    /// <param name="pull">The pull request.</param>
+    /// <param name="at">The moment, as keys have it; null where the pull request itself says it.</param>
+    public static EventMapping Reopened(GitHubObservation seen, JsonElement pull, string? at = null) =>
         FromPullRequest(
             seen,
             pull,
@@ -77,7 +80,7 @@ static class GitHubPullRequestEvents
                 seen.Event(
                     "github.pull_request.reopened",
                     subject,
-                    [pull.TimeForKey("updated_at")],
+                    [at ?? pull.TimeForKey("updated_at")],
                     $"PR {title} was reopened",
                     data,
                     closes

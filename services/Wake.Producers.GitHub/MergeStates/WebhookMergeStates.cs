@@ -41,7 +41,14 @@ sealed class WebhookMergeStates(
         bound.CancelAfter(RecordTimeout);
         try
         {
-            await Record(repository, number, head, pull, payload.Text("action") is "opened", bound.Token);
+            await store.Table.Update(
+                repository.Subject,
+                number,
+                new MergeStateHistory().Begin(baseline: payload.Text("action") is not "opened"),
+                hasAccount: clients?.AccountOf(repository) is not null,
+                known => ApplyDelivery(known, repository, head, pull, settings.MergeStateSettle, time.GetUtcNow()),
+                bound.Token
+            );
         }
         catch (Exception failed)
             when (PostgresErrors.IsFailure(failed)
@@ -62,40 +69,53 @@ sealed class WebhookMergeStates(
             stoppingToken
         );
 
-    async Task Record(
+    /// <summary>What a delivery makes of what is known, and when that is to be looked at; null when a newer one came
+    /// before it.</summary>
+    internal static (MergeStateHistory State, TimeSpan? Due)? ApplyDelivery(
+        MergeStateHistory known,
         GitHubRepository repository,
-        long number,
         string head,
         JsonElement pull,
-        bool opened,
-        CancellationToken cancel
-    ) =>
-        await store.Table.Update(
-            repository.Subject,
-            number,
-            new MergeStateHistory().Begin(baseline: !opened),
-            hasAccount: clients?.AccountOf(repository) is not null,
-            known =>
-            {
-                // Deliveries come in any order.
-                if (pull.Time("updated_at") < known.UpdatedAt)
-                    return null;
+        TimeSpan settle,
+        DateTimeOffset at
+    )
+    {
+        // Deliveries come in any order.
+        if (pull.Time("updated_at") < known.UpdatedAt)
+            return null;
 
-                var seen = pull.Text("state") is "closed" ? MergeState.Unknown : MergeStates.Of(pull);
-                var now = known.Observe(seen, head, time.GetUtcNow()) with
-                {
-                    Pull = PullRequestSummary.Of(repository, pull),
-                    UpdatedAt = pull.Time("updated_at"),
-                };
-                return (
-                    now,
-                    now.ToTell is not null ? TimeSpan.Zero
-                    : now.IsOpen ? settings.MergeStateSettle
-                    : null
-                );
-            },
-            cancel
-        );
+        var seen = pull.Text("state") is "closed" ? MergeState.Unknown : MergeStates.Of(pull);
+        var now = known.Observe(seen, head, at) with
+        {
+            Pull = PullRequestSummary.Of(repository, pull),
+            UpdatedAt = pull.Time("updated_at"),
+        };
+        return (now, now.ToTell is not null ? TimeSpan.Zero : SettlesIn(now, settle, at));
+    }
+
+    /// <summary>What a look at the time makes of it. What there was to tell has been told by then.</summary>
+    internal static (MergeStateHistory State, TimeSpan? Due) Advance(
+        MergeStateHistory known,
+        TimeSpan settle,
+        DateTimeOffset at
+    )
+    {
+        if (known.ToTell is not null)
+            return (known with { ToTell = null }, SettlesIn(known, settle, at));
+
+        // The clock of the database may be ahead of this one.
+        if (!known.HasSettled(settle, at))
+            return (known, SettlesIn(known, settle, at) is { } wait ? Longer(wait, ShortestWait) : null);
+
+        var counted = known.Count();
+        return (counted, counted.ToTell is null ? null : TimeSpan.Zero);
+    }
+
+    // Whatever else is delivered meanwhile: it has stood since it was first seen.
+    static TimeSpan? SettlesIn(MergeStateHistory history, TimeSpan settle, DateTimeOffset at) =>
+        history.IsOpen ? Longer(history.Since + settle - at, TimeSpan.Zero) : null;
+
+    static TimeSpan Longer(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     async Task<(MergeStateHistory State, TimeSpan? Due)> Report(
         WebhookStateTable<long, MergeStateHistory>.DueRow row,
@@ -107,24 +127,13 @@ sealed class WebhookMergeStates(
         if (row.Polled)
             return (known, null);
 
+        var at = time.GetUtcNow();
         if (known.ToTell is { } change)
-        {
             await Publish(row.Repository, known, change, cancel);
-            return (known with { ToTell = null }, known.IsOpen ? settings.MergeStateSettle : null);
-        }
+        else if (known.HasSettled(settings.MergeStateSettle, at) && !await MayCount(row.Repository, known, cancel))
+            return (known, Longer(settings.Settle, ShortestWait));
 
-        if (!known.IsOpen)
-            return (known, null);
-
-        // The clock of the database may be ahead of this one.
-        if (!known.HasSettled(settings.MergeStateSettle, time.GetUtcNow()))
-            return (known, ShortestWait);
-
-        if (!await MayCount(row.Repository, known, cancel))
-            return (known, settings.Settle > ShortestWait ? settings.Settle : ShortestWait);
-
-        var counted = known.Count();
-        return (counted, counted.ToTell is null ? null : TimeSpan.Zero);
+        return Advance(known, settings.MergeStateSettle, at);
     }
 
     async Task Publish(string repository, MergeStateHistory known, MergeStateChange change, CancellationToken cancel)
@@ -135,12 +144,7 @@ sealed class WebhookMergeStates(
         var why = change.Type is "blocked"
             ? MergeBlockers.Of(default, (await checks.FindRollup(repository, known.Head!, cancel))?.Sum)
             : null;
-        var mapped = GitHubEvents.MergeState(
-            new(home, new("github:webhook", DeliveryId: null)),
-            pull.ToElement(),
-            change,
-            why
-        );
+        var mapped = GitHubEvents.MergeState(GitHubObservation.Webhook(home), pull.ToElement(), change, why);
         await publisher.Publish(mapped.WithRelated(pull.Closes).Events, cancel);
         WakeMetrics.MergeStateChanges.Add(1, new KeyValuePair<string, object?>("state", change.Type));
     }

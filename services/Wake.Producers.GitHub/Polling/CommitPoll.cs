@@ -87,10 +87,11 @@ sealed class CommitPoll(
             var left = DeadlineOf(sha, pulls[sha]) - pages.ServerTime;
             if (left > TimeSpan.Zero && !(left >= state.NextDeadline))
                 state.NextDeadline = left;
-            if (left <= TimeSpan.Zero)
-                state.Commits[sha] = commit with { Done = false };
-
-            if (requested.Contains(seen.Repository.Commit(sha)) || HasUnreportedPulls(commit, pulls[sha]))
+            if (
+                left <= TimeSpan.Zero
+                || requested.Contains(seen.Repository.Commit(sha))
+                || HasUnreportedPulls(commit, pulls[sha])
+            )
                 state.Commits[sha] = commit with { Done = false };
         }
 
@@ -306,11 +307,17 @@ sealed class CommitPoll(
         if (watched.Expects is [] || state.Commits[sha] is not { DeadlineSeen: false } commit)
             return null;
 
-        // What has started before a merge is told nevertheless; for what has not nobody waits any more.
-        var open = pulls.Where(x => state.Pulls.GetValueOrDefault(x) is { ClosedAt: null });
-        var subjects = open.Select(seen.Repository.Item).Append(seen.Repository.Commit(sha)).ToList();
+        // What has started before a merge is told nevertheless. For what has not nobody waits any more but who has
+        // named the commit itself.
+        var named = seen.Repository.Commit(sha);
+        var subjects = pulls
+            .Where(x => state.Pulls.GetValueOrDefault(x) is { ClosedAt: null })
+            .Select(seen.Repository.Item)
+            .ToList();
         return watched
-            .Expects.Where(x => subjects.Exists(x.IsFor))
+            .Expects.Where(x =>
+                x.Subject == named || subjects.Exists(x.IsFor) || (subjects.Count > 0 && x.IsFor(named))
+            )
             .Select(x => (DateTimeOffset?)x.DeadlineOf(commit.Since))
             .Min();
     }

@@ -290,8 +290,12 @@ sealed class RepositoryPoll(
             MergeStatePoll.MayHaveMoved(number);
             if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Pull(Observed, pull));
-            if (closedAt is null && known.ClosedAt is not null)
-                events.Add(GitHubPullRequestEvents.Reopened(Observed, pull));
+            if (closedAt is null && known.ClosedAt is { } wasClosed)
+            {
+                var at = await FindReopening(number, wasClosed, cancel);
+                events.Add(GitHubPullRequestEvents.Reopened(Observed, pull, at));
+            }
+
             if (head != known.Head && known.Head is not null)
                 events.Add(GitHubEvents.PullHead(Observed, pull));
             events.AddRange(await NewReviews(number, known.Since, () => Task.FromResult(pull), cancel));
@@ -307,6 +311,16 @@ sealed class RepositoryPoll(
 
         return events;
     }
+
+    // When it was reopened, which a delivery has as the time of the change. What was written since has moved that, and
+    // would be another key.
+    async Task<string?> FindReopening(long number, DateTimeOffset closedAt, CancellationToken cancel) =>
+        await pages.GetFirstPage($"issues/{number}/events?per_page=100", JsonValueKind.Array, cancel, ignoreETag: true)
+            is GitHubResponse.Success first
+            ? (await pages.ReadPages(first, null, cancel))
+                .LastOrDefault(x => x.Text("event") == "reopened" && x.Time("created_at") >= closedAt)
+                .TimeForKey("created_at")
+            : null;
 
     PullState ToPullState(JsonElement pull, DateTimeOffset since, DateTimeOffset updated) =>
         new(since, updated, ClosedAt(pull), pull.Text("head", "sha"))
@@ -393,8 +407,8 @@ sealed class RepositoryPoll(
 
             if (closedAt is not null && closedAt != known.ClosedAt)
                 events.Add(GitHubEvents.Issue(Observed, issue));
-            if (closedAt is null && known.ClosedAt is not null)
-                events.Add(GitHubIssueEvents.Reopened(Observed, issue));
+            if (closedAt is null && known.ClosedAt is { } wasClosed)
+                events.Add(GitHubIssueEvents.Reopened(Observed, issue, await FindReopening(number, wasClosed, cancel)));
             state.Issues[number] = known with { UpdatedAt = updated, ClosedAt = closedAt };
         }
 

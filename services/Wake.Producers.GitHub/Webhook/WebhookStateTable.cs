@@ -122,17 +122,13 @@ sealed class WebhookStateTable<TKey, TState>(
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await using var take = new NpgsqlCommand(
             $"""
-            select h.repository, h.{column}, h.state::text
+            select h.repository, h.{column}, h.state::text, false
             {find} and not {IsPolled("h.repository")}
             limit 1 for update of h skip locked
             """,
             connection
         );
-        var row = await take.ReadFirst(
-            x => new DueRow(x.GetString(0), x.GetFieldValue<TKey>(1), Parse(x.GetString(2)), Polled: false),
-            cancel
-        );
-        if (row is null)
+        if (await take.ReadFirst(Read, cancel) is not { } row)
             return false;
 
         var state = await handle(row, cancel);
@@ -184,11 +180,11 @@ sealed class WebhookStateTable<TKey, TState>(
             """,
             connection
         );
-        return await take.ReadFirst(
-            row => new DueRow(row.GetString(0), row.GetFieldValue<TKey>(1), Parse(row.GetString(2)), row.GetBoolean(3)),
-            cancel
-        );
+        return await take.ReadFirst(Read, cancel);
     }
+
+    static DueRow Read(NpgsqlDataReader row) =>
+        new(row.GetString(0), row.GetFieldValue<TKey>(1), Parse(row.GetString(2)), row.GetBoolean(3));
 
     async Task Save(
         NpgsqlConnection connection,

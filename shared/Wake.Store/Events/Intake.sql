@@ -95,10 +95,42 @@ with input as materialized (
     cross join lateral unnest(f.sessions::text[]) as named (key)
     cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
     where f.sessions is not null
+), concerned as materialized (
+    -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
+    -- sessions, one that watches the subject to close with it, and, when it is taken up again, one that is to close for it. Whatever
+    -- types they ask for.
+    select f.seq, f.ends, f.subject, session_key(r.session, f.subject) as key, r.close_after
+    from facts f
+    cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
+    union all
+    select f.seq, f.ends, f.subject, s.key, w.close_after
+    from facts f
+    cross join lateral (select * from watches w where w.subject = f.subject and w.pattern is null offset 0) w
+    cross join lateral (select s.key from sessions s where s.id = w.session_id and s.closed_at is null offset 0) s
+    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late
+      and w.close_after is not null and (w.expires_at is null or w.expires_at > now())
+    union all
+    select f.seq, f.ends, f.subject, s.key, null
+    from facts f
+    cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is null offset 0) s
+    where (select exists (select from input where not ends)) and not f.ends and not f.late
+), verdicts as materialized (
+    -- the newest word on each
+    select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
+           case when ends then seq end as ended_by, case when ends then subject end as ended_subject,
+           case when ends then close_after end as close_after
+    from concerned
+    order by key, seq desc, close_after
+), held as materialized (
+    -- Locked before watches and timers, and by their keys, as a close takes them.
+    select v.key, s.id, s.profile, s.close_at
+    from (select * from verdicts order by key) v
+    cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ended as materialized (
     -- Locked, and gone if another batch has ended it: once is once, however many come at the same time.
     select e.watch_id, e.seq
-    from (select watch_id, min(seq) as seq from hits where ends group by watch_id order by watch_id) e
+    from (select watch_id, min(seq) as seq from hits where ends and (select count(*) from held) >= 0 group by watch_id order by watch_id) e
     cross join lateral (select w.id from watches w where w.id = e.watch_id for update) w
 ), unwatched as (
     delete from watches
@@ -130,38 +162,6 @@ with input as materialized (
         where w.subject = m.topic and w.pattern is null and (w.expires_at is null or w.expires_at > now())
         offset 0) s
     order by m.seq, m.route_id, m.place, s.kind, s.id
-), concerned as materialized (
-    -- What ends a subject, or takes it up again, concerns the session that has the subject by the key of a route which closes its
-    -- sessions, one that watches the subject to close with it, and, when it is taken up again, one that is to close for it. Whatever
-    -- types they ask for.
-    select f.seq, f.ends, f.subject, session_key(r.session, f.subject) as key, r.close_after
-    from facts f
-    cross join lateral (select * from routes where ended_at is null and close_after is not null offset 0) r
-    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late and f.subject like r.pattern
-    union all
-    select f.seq, f.ends, f.subject, s.key, w.close_after
-    from facts f
-    cross join lateral (select * from watches w where w.subject = f.subject and w.pattern is null offset 0) w
-    cross join lateral (select s.key from sessions s where s.id = w.session_id and s.closed_at is null offset 0) s
-    where (select exists (select from input where ends is not null)) and f.ends is not null and not f.late
-      and w.close_after is not null and (w.expires_at is null or w.expires_at > now())
-    union all
-    select f.seq, f.ends, f.subject, s.key, null
-    from facts f
-    cross join lateral (select s.key from sessions s where s.ended_subject = f.subject and s.closed_at is null offset 0) s
-    where (select exists (select from input where not ends)) and not f.ends and not f.late
-), verdicts as materialized (
-    -- the newest word on each
-    select distinct on (key) key, seq, ends, case when ends then now() + close_after end as close_at,
-           case when ends then seq end as ended_by, case when ends then subject end as ended_subject,
-           case when ends then close_after end as close_after
-    from concerned
-    order by key, seq desc, close_after
-), held as materialized (
-    -- Locked before the timers, as a close takes them.
-    select v.key, s.id, s.profile, s.close_at
-    from (select * from verdicts order by key) v
-    cross join lateral (select s.id, s.profile, s.close_at from sessions s where s.key = v.key and s.closed_at is null for no key update) s
 ), ending as (
     update sessions s
     set close_at = v.close_at, ended_by = v.ended_by, ended_subject = v.ended_subject, close_after = v.close_after
@@ -289,12 +289,21 @@ with input as materialized (
     from targets t join facts f using (seq)
     order by 1, 2
     on conflict do nothing
+), paused as materialized (
+    -- held by a pause
+    select f.seq
+    from facts f
+    where (select exists (select from pauses p where not p.resumed and p.breaker is null and p.scope in ('source', 'subject')))
+      and exists (select from pauses p
+                  where not p.resumed and p.ended_at is null and p.breaker is null and (p.until is null or p.until > clock_timestamp())
+                    and pause_holds(p.scope, p.name, p.subject_pattern, f.source, f.subject, f.related::text[]))
 ), armed as (
-    insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent)
+    insert into wake_timers as timer (session_id, events_due_at, ceiling_at, urgent, held)
     select t.session_id,
            now() + case when bool_or(f.urgent) then interval '0' else min(coalesce(own.quiet, @default_quiet)) end,
            now() + min(coalesce(own.max_wait, @default_max_wait)),
-           bool_or(f.urgent)
+           bool_or(f.urgent),
+           bool_and(f.seq in (select seq from paused))
     from targets t
     join facts f using (seq)
     left join unnest(@profile::text[], @quiet::interval[], @max_wait::interval[]) as own (profile, quiet, max_wait) on own.profile = t.profile
@@ -311,8 +320,10 @@ with input as materialized (
         -- A person does not wait for a backoff or a park. For a turn that is running it only makes the saga look once more.
         nudged = timer.nudged or (excluded.urgent and timer.owed_at is not null),
         owed_at = case when excluded.urgent and timer.owed_at is not null then least(timer.owed_at, now())
-                       -- what it waits for concerns other events, perhaps
-                       when timer.held and timer.owed_at is not null then least(timer.owed_at, excluded.events_due_at)
+                       -- What it waits for concerns other events, perhaps. Where it concerns these as well, one look is for all that
+                       -- come meanwhile: it takes as long as much is held.
+                       when timer.held and timer.owed_at is not null
+                       then least(timer.owed_at, excluded.events_due_at + case when excluded.held then interval '5 seconds' else interval '0' end)
                        else timer.owed_at end
     returning due_at
 ), repeated as (

@@ -200,6 +200,20 @@ public sealed class Watches(NpgsqlDataSource database)
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
 
+        // The look may write in the sessions of watches that close theirs. They are locked by their keys and before
+        // watches and timers, as the intake and a close lock them.
+        await using var hold = new NpgsqlCommand(
+            """
+            select s.id from sessions s
+            where s.id = any (array(select session_id from watches where look_again_at <= now() and close_after is not null
+                                    order by look_again_at limit 100))
+            order by s.key for no key update
+            """,
+            connection,
+            transaction
+        );
+        var held = await hold.ReadAll(row => row.GetGuid(0), cancel);
+
         // Whether old transactions are open is asked in a statement before the look: one that commits in between is
         // seen.
         List<Guid> due = [];
@@ -207,7 +221,9 @@ public sealed class Watches(NpgsqlDataSource database)
             var settle = new NpgsqlCommand(
                 """
                 with due as (
-                    select id from watches where look_again_at <= now() order by look_again_at limit 100 for update skip locked
+                    select id from watches
+                    where look_again_at <= now() and (close_after is null or session_id = any ($3))
+                    order by look_again_at limit 100 for update skip locked
                 )
                 update watches w
                 set look_again_at = case
@@ -229,6 +245,7 @@ public sealed class Watches(NpgsqlDataSource database)
         {
             settle.Parameters.AddWithValue(RepeatLookBackAfter);
             settle.Parameters.AddWithValue(RepeatLookBackFor);
+            settle.Parameters.AddWithValue(held.ToArray());
             await using var rows = await settle.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
                 due.Add(rows.GetGuid("id"));

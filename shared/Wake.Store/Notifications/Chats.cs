@@ -10,14 +10,17 @@ namespace Wake.Store;
 /// </summary>
 public sealed class Chats(NpgsqlDataSource database)
 {
+    // The open session of a key, else the one that was closed last.
+    const string SessionByKey = "(select id from sessions where key = $4 order by closed_at desc nulls first limit 1)";
+
     /// <summary>Begins a send. The row stays until somebody says what came of it.</summary>
     public async Task<ChatMessageState> Begin(NewChatMessage message, CancellationToken cancel)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
-            """
+            $"""
             insert into chat_messages as m (target, about, part, session_id, question_id, unsure, shown, final)
-            values ($1, $2, $3, (select id from sessions where key = $4 order by closed_at desc nulls first limit 1), $5, 1, $6, $7)
+            values ($1, $2, $3, {SessionByKey}, $5, 1, $6, $7)
             on conflict (target, about, part) do update
             set unsure = m.unsure + case when m.message_id is null then 1 else 0 end,
                 shown = case when m.message_id is null then excluded.shown else m.shown end,
@@ -103,9 +106,9 @@ public sealed class Chats(NpgsqlDataSource database)
     {
         await using var batch = database.CreateBatch();
         batch.Add(
-            """
+            $"""
             insert into chat_messages (target, about, part, session_id, question_id, message_id, shown, final)
-            select $1, $2, 0, (select id from sessions where key = $4 order by closed_at desc nulls first limit 1), $5::uuid, $3, -1,
+            select $1, $2, 0, {SessionByKey}, $5::uuid, $3, -1,
                    $5::uuid is null
             where not exists (select from chat_messages where target = $1 and message_id = $3)
             on conflict do nothing

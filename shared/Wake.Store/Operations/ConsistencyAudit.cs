@@ -285,11 +285,11 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
         ),
         (
             "A session whose watch expected something in vain is told once.",
-            """
+            $"""
             select format('watch %s of %s: told %s times', w.id, s.key, count(e.seq))
             from watches w
             join sessions s on s.id = w.session_id
-            left join events e on e.type = 'wake.watch.silent' and e.id = w.id::text
+            left join events e on e.type = '{WatchDeadlines.SilentType}' and e.id = w.id::text
             where s.closed_at is null and w.expect_outcome = 'silent' and w.expect_due_at is null
               and w.expect_by > clock_timestamp() - interval '7 days'
             group by w.id, s.key

@@ -38,7 +38,15 @@ public sealed class EventRetention(NpgsqlDataSource database)
             others.Add("delete from ci_attempts where at < clock_timestamp() - $1", age);
             others.Add("delete from notification_targets where seen_at < clock_timestamp() - $1", age);
             others.Add("delete from notification_facts where at < clock_timestamp() - $1", age);
-            others.Add("delete from chat_messages where final and begun_at < clock_timestamp() - $1", age);
+            others.Add(
+                """
+                delete from chat_messages m
+                where begun_at < clock_timestamp() - $1
+                  -- One that may still be edited stays. Nobody edits what never arrived, or where nobody sends any more.
+                  and (final or message_id is null or not exists (select from notification_targets t where t.name = m.target))
+                """,
+                age
+            );
             others.Add("delete from chat_updates where at < clock_timestamp() - $1", age);
             await others.ExecuteNonQueryAsync(cancel);
         }

@@ -160,7 +160,7 @@ sealed partial record CiResult(
     public string? Error => FirstError(Excerpt);
 
     /// <summary>Reads the data of an event; null when its failures are not counted.</summary>
-    public static CiResult? Parse(string? subject, string? data, CiPolicy policy)
+    public static CiResult? Parse(string? subject, string? data, CiPolicy policy, string? policyOf = null)
     {
         if (subject is null || data is null)
             return null;
@@ -190,6 +190,7 @@ sealed partial record CiResult(
         )
         {
             Policy = policy,
+            PolicyOf = policyOf,
         };
     }
 

@@ -35,8 +35,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     internal const string HoldEvent = $"({AnyOfEvents} and exists (select from event_pauses(i.event)))";
 
     /// <summary>Whether some pause may hold events: asked once in a statement.</summary>
-    internal const string AnyOfEvents =
-        "(select exists (select from pauses where not resumed and breaker is null and scope in ('source', 'subject')))";
+    internal const string AnyOfEvents = $"(select exists (select from pauses p where not p.resumed and {IsOfEvents}))";
 
     /// <summary>Whether something keeps the session of a row <c>s</c>, which has no turn, from its next one.</summary>
     internal const string HoldSession = "exists (select from holds_of(s.id, s.key, s.profile))";

@@ -254,12 +254,7 @@ public sealed class Turns(NpgsqlDataSource database)
                 var related = row.GetTexts(17) ?? [];
                 var result =
                     row.GetBoolean(7) && row.GetText(20) is { } data && CiPolicy.FromJson(row.GetText(19)) is { } policy
-                        ? CiResult.Parse(related.FirstOrDefault(), data, policy) is { } parsed
-                            ? parsed with
-                            {
-                                PolicyOf = row.GetText(21),
-                            }
-                            : null
+                        ? CiResult.Parse(related.FirstOrDefault(), data, policy, row.GetText(21))
                         : null;
                 return new TurnEvent(
                     row.GetString(0),

@@ -213,6 +213,54 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task Of_a_commit_that_two_pull_requests_have_it_is_told_to_who_waits_for_one_that_is_open()
+    {
+        await PullRequest("opened", Old, number: 971);
+        await PullRequest("opened", Old);
+        // Nobody waits for this one, but for the repository by its name.
+        await Run(1, "requested", "queued", null, sha: Head, fork: true);
+        await Run(1, "completed", "completed", "success", sha: Head, fork: true);
+        var (other, nobody) = (await wake.Session(), await wake.Session());
+        await wake.Watch(
+            nobody,
+            "github:octo-org/hello",
+            types: ["github.ci.*"],
+            expectWithin: TimeSpan.FromSeconds(1)
+        );
+        await PullRequest("closed", Old, number: 971);
+        await wake.Watch(
+            other,
+            "github:octo-org/hello#972",
+            types: ["github.ci.missing"],
+            expectWithin: TimeSpan.FromSeconds(2)
+        );
+
+        Assert.Equal(
+            ["CI of PR #971, #972: no check has started in time"],
+            (await wake.WaitForTurnEnd(other, 1)).Reasons
+        );
+        Assert.False(
+            await wake.Scalar<bool>(
+                "select exists (select from github.heads where sha = $1 and state ->> 'DeadlineSeen' = 'true')",
+                Head
+            )
+        );
+
+        // With the last of them closed nobody waits any more; another that is opened is waited for again.
+        await PullRequest("opened", Head, number: 973);
+        await PullRequest("opened", Head, number: 975);
+        await PullRequest("closed", Head, number: 973);
+        Assert.Equal("false", await Seen());
+        await PullRequest("closed", Head, number: 975);
+        Assert.Equal("true", await Seen());
+        await PullRequest("opened", Head, number: 974);
+        Assert.Equal("false", await Seen());
+
+        Task<string> Seen() =>
+            wake.Scalar<string>("select state ->> 'DeadlineSeen' from github.heads where sha = $1", Head);
+    }
+
     Task Run(
         long id,
         string action,
@@ -257,12 +305,12 @@ public sealed class AddingUpDeliveries : IAsyncLifetime
             }
         );
 
-    Task PullRequest(string action, string head, string? before = null) =>
+    Task PullRequest(string action, string head, string? before = null, int number = 972) =>
         Deliver(
             "pull_request",
             new JsonObject
             {
-                ["number"] = 972,
+                ["number"] = number,
                 ["title"] = "Change",
                 ["state"] = "open",
                 ["user"] = new JsonObject { ["login"] = "hello-bot", ["type"] = "User" },

@@ -99,7 +99,7 @@ public sealed class PollingTheRest()
     }
 
     [Fact]
-    public async Task What_was_closed_and_is_reopened_is_told_once()
+    public async Task What_was_closed_and_is_reopened_is_told_once_though_something_was_written_before_the_look()
     {
         github.Open(32);
         github.OpenIssue(33);
@@ -119,6 +119,12 @@ public sealed class PollingTheRest()
         await Eventually.Holds(() => Happened("github.pull_request.reopened"));
         await Eventually.Holds(() => Happened("github.issue.reopened"));
         await github.WaitForTwoPolls();
+        Assert.True(await github.DeliverReopening("pull_request", 32));
+        Assert.True(await github.DeliverReopening("issue", 33));
+        await Eventually.Holds(
+            async () => await wake.Scalar<long>("select count(*) from duplicates") == 2,
+            "both came"
+        );
 
         Assert.Equal(
             [

@@ -80,6 +80,27 @@ public sealed class ForgettingOldEvents : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task Of_old_messages_in_chats_those_stay_that_may_still_change()
+    {
+        await store.Execute("insert into notification_targets (name, kind) values ('chat', 'telegram')");
+        await store.Execute(
+            """
+            insert into chat_messages (target, about, part, message_id, final, begun_at)
+            select target, about, 0, message_id, final, now() - age
+            from (values ('chat', 'settled', '1', true, interval '91 days'),
+                         ('chat', 'asked', '2', false, interval '91 days'),
+                         ('chat', 'never arrived', null, false, interval '91 days'),
+                         ('chat', 'just sent', null, false, interval '1 minute'),
+                         ('gone', 'asked there', '1', false, interval '91 days')) m (target, about, message_id, final, age)
+            """
+        );
+
+        await new EventRetention(store.Database).DeleteOlderThan(TimeSpan.FromDays(90), CancellationToken.None);
+
+        Assert.Equal(["asked", "just sent"], await Column("select about from chat_messages"));
+    }
+
     async Task<IReadOnlyList<string>> Column(string sql)
     {
         await using var command = store.Database.CreateCommand($"{sql} order by 1");

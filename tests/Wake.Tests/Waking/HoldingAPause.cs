@@ -184,6 +184,29 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
         Assert.Equal(["red", "red again"], await Told(session, 2));
     }
 
+    // A look takes as long as much is held: with one for each, a storm would cost the square of itself.
+    [Fact]
+    public async Task What_is_held_too_is_looked_at_together_and_what_is_not_at_once()
+    {
+        var session = await store.Session("stormy", "instant");
+        await Pause(new(PauseScope.Source, ci, null, null, false, null));
+        await Observe("stormy", "red", source: ci);
+        await Look(session, Parked);
+
+        await Observe("stormy", "red again", source: ci);
+        Assert.Equal("later", await store.Timer(session));
+        var due = await DueAt();
+        await Observe("stormy", "red once more", source: ci);
+        Assert.Equal(due, await DueAt());
+
+        await Observe("stormy", "reviewed");
+        Assert.Equal("due", await store.Timer(session));
+        Assert.Equal(["reviewed"], await Told(session, 1));
+
+        Task<DateTime> DueAt() =>
+            store.Scalar<DateTime>("select due_at from wake_timers where session_id = $1", session);
+    }
+
     [Fact]
     public async Task What_is_held_does_not_shorten_the_quiet_window_of_what_else_comes()
     {

@@ -73,13 +73,27 @@ public sealed partial class LoopbackGitHub
             ["closed_at"] = null,
         };
 
-    public void Reopen(int number) => Change($"pulls/{number}", x => (x["state"], x["closed_at"]) = ("open", null));
+    /// <summary>It is reopened, and somebody writes on it a moment later.</summary>
+    public void Reopen(int number) => Reopen("pulls", number);
 
     public void CloseIssue(int number) =>
         Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("closed", Now()));
 
-    public void ReopenIssue(int number) =>
-        Change($"issues/{number}", x => (x["state"], x["closed_at"]) = ("open", null));
+    public void ReopenIssue(int number) => Reopen("issues", number);
+
+    void Reopen(string kind, int number)
+    {
+        Add($"issues/{number}/events", new() { ["event"] = "reopened", ["created_at"] = Now() });
+        Change($"{kind}/{number}", x => (x["state"], x["closed_at"]) = ("open", null), ago: TimeSpan.FromSeconds(-3));
+    }
+
+    /// <summary>Tells the webhook that it was reopened, as it was then.</summary>
+    public Task<bool> DeliverReopening(string name, int number)
+    {
+        var thing = Snapshot($"{(name == "issue" ? "issues" : "pulls")}/{number}");
+        thing["updated_at"] = Items($"issues/{number}/events")[^1]["created_at"]!.DeepClone();
+        return Deliver(name == "issue" ? "issues" : name, "reopened", thing, name);
+    }
 
     /// <summary>A branch or tag (<c>heads/main</c>) is at a commit.</summary>
     public void Ref(string name, string sha) =>

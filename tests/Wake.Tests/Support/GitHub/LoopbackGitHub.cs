@@ -375,6 +375,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Paged(http, [.. Items(path).Reverse()], null);
         else if (
             path.EndsWith("/reviews", StringComparison.Ordinal)
+            || path.EndsWith("/events", StringComparison.Ordinal)
             || path.EndsWith("/annotations", StringComparison.Ordinal)
             || path.StartsWith("rules/branches/", StringComparison.Ordinal)
         )
