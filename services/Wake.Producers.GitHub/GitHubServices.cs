@@ -32,6 +32,8 @@ public static class GitHubServices
         {
             builder.AddMigrations(typeof(GitHubServices).Assembly);
             builder.Services.AddSingleton<MergeStateStore>();
+            builder.Services.TryAddSingleton<Reports>();
+            builder.Services.AddSingleton<OwnComments>();
         }
 
         if (hooked && stored)
@@ -55,6 +57,7 @@ public static class GitHubServices
         builder.Services.AddSingleton<GitHubFacts>();
         builder.Services.AddHostedService<FactChecker>();
         builder.Services.AddHostedService<GitHubPoller>();
+        builder.Services.AddHostedService<GitHubReporter>();
         builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;
     }

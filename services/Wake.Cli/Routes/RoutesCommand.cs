@@ -38,7 +38,7 @@ sealed class RoutesCommand : ClientCommand
         output.List(
             answer,
             CliJson.Default.RouteArray,
-            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "FROM"],
+            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "REPORT", "FROM"],
             x =>
                 [
                     x.Name,
@@ -51,6 +51,7 @@ sealed class RoutesCommand : ClientCommand
                     x.OnEnd is not EndPolicy.Close ? ""
                     : x.CloseAfterSeconds is { } after ? $"close after {TimeSpan.FromSeconds(after)}"
                     : "close",
+                    ReportOption.Format(x.Report),
                     x.Configured ? "configuration" : "",
                 ],
             "There are no routes."

@@ -94,6 +94,10 @@ sealed class WatchCommand : ClientCommand
         "With --on-end close: how long after that it closes, unless something else has woken it. Default: at once."
     );
 
+    readonly Option<ReportPolicy?> report = ReportOption.Create(
+        "Where the results of turns are reported that its events wake. Default: what the route or the profile says."
+    );
+
     public WatchCommand()
         : base(
             "watch",
@@ -123,7 +127,8 @@ sealed class WatchCommand : ClientCommand
             expires,
             expectBy,
             onEnd,
-            closeAfter
+            closeAfter,
+            report
         );
         Validators.Add(given =>
         {
@@ -198,6 +203,7 @@ sealed class WatchCommand : ClientCommand
         )
         {
             Ci = given.GetValue(ciLoop) ? new() : null,
+            Report = given.GetValue(report),
             ExpectBy = given.GetValue(expectBy),
             OnEnd = given.GetValue(onEnd),
             CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,

@@ -42,7 +42,7 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "EXPIRES", "EXPECTED BY", "INTENT"],
+            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "REPORT", "EXPIRES", "EXPECTED BY", "INTENT"],
             x =>
                 [
                     $"{x.Id}",
@@ -52,6 +52,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
                     FormatOnEnd(x),
+                    ReportOption.Format(x.Report),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
                     Expected(x),
                     x.Intent,

@@ -210,9 +210,10 @@ sealed class CommitPoll(
         List<EventMapping> events = [];
         if (ignoreETag)
         {
-            var added = AggregateChecks(state.Commits[sha], checks ?? [], statuses ?? [], rules);
+            var others = (statuses ?? []).Where(x => !CiRules.IsOwn(x.Text("context"))).ToList();
+            var added = AggregateChecks(state.Commits[sha], checks ?? [], others, rules);
             if (added.Result is null || added.Result.Fingerprint != added.Said)
-                events.AddRange(StatusEvents(sha, added, pulls, statuses ?? []));
+                events.AddRange(StatusEvents(sha, added, pulls, others));
             state.Commits[sha] = added;
         }
 
