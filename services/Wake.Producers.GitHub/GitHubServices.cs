@@ -58,6 +58,9 @@ public static class GitHubServices
         builder.Services.AddHostedService<FactChecker>();
         builder.Services.AddHostedService<GitHubPoller>();
         builder.Services.AddHostedService<GitHubReporter>();
+        builder
+            .Services.AddHealthChecks()
+            .AddCheck<ReportsHealth>(ReportsHealth.Name, tags: [Health.ReadyTag], timeout: Health.QueryTimeout);
         builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;
     }

@@ -42,7 +42,19 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "REPORT", "EXPIRES", "EXPECTED BY", "INTENT"],
+            [
+                "ID",
+                "SESSION",
+                "SUBJECT",
+                "TYPES",
+                "WHERE",
+                "UNTIL",
+                "ON END",
+                "REPORT",
+                "EXPIRES",
+                "EXPECTED BY",
+                "INTENT",
+            ],
             x =>
                 [
                     $"{x.Id}",

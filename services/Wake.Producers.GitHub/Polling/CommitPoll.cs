@@ -210,7 +210,7 @@ sealed class CommitPoll(
         List<EventMapping> events = [];
         if (ignoreETag)
         {
-            var others = (statuses ?? []).Where(x => !CiRules.IsOwn(x.Text("context"))).ToList();
+            IReadOnlyList<JsonElement> others = [.. (statuses ?? []).Where(x => !CiRules.IsOwn(x.Text("context")))];
             var added = AggregateChecks(state.Commits[sha], checks ?? [], others, rules);
             if (added.Result is null || added.Result.Fingerprint != added.Said)
                 events.AddRange(StatusEvents(sha, added, pulls, others));

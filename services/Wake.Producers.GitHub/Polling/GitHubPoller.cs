@@ -131,8 +131,7 @@ sealed class GitHubPoller(
 
                 // Handed over first: what is kept and was never handed over would be lost.
                 if (
-                    told
-                        .Select(settings.ReviewBots.Apply)
+                    told.Select(settings.ReviewBots.Apply)
                         .SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events)
                         .ToList() is
                     { Count: > 0 } events

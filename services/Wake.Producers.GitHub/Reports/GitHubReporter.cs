@@ -67,7 +67,13 @@ sealed class GitHubReporter(
             case Outcome.Failed { Why: var why, RetryAt: var at }:
                 if (RetrySchedule.DelayAfter(due.Attempt) is not { } delay)
                 {
-                    await reports.SetRefused(due, $"given up: {why}", deleted: false, unsent: false, CancellationToken.None);
+                    await reports.SetRefused(
+                        due,
+                        $"given up: {why}",
+                        deleted: false,
+                        unsent: false,
+                        CancellationToken.None
+                    );
                     Count(due, "refused");
                     break;
                 }
@@ -262,7 +268,8 @@ sealed class GitHubReporter(
             null,
             JsonValueKind.Object,
             cancel
-        ) is GitHubResponse.Success { Body: var pull }
+        )
+            is GitHubResponse.Success { Body: var pull }
             ? pull.Text("head", "sha")
             : null;
 

@@ -21,10 +21,7 @@ sealed class OwnComments(Reports reports)
 
         return others.Count == mapped.Events.Count ? mapped
             : others is [] ? EventMapping.Ignore("a comment with which Wake reports a result")
-            : mapped with
-            {
-                Events = others,
-            };
+            : mapped with { Events = others };
     }
 
     async Task<bool> IsOwn(ExternalEventObserved observed, CancellationToken cancel) =>

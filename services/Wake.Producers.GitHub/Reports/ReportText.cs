@@ -53,7 +53,10 @@ static partial class ReportText
     /// <summary>The line beside a status.</summary>
     public static string Description(ReportedTurn turn)
     {
-        var line = string.Join(' ', Visible(turn.Words ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        var line = string.Join(
+            ' ',
+            Visible(turn.Words ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+        );
         return EventText.Truncate(
             $"wake {turn.WakeNumber}: {turn.Outcome}{(line.Length > 0 ? $". {line}" : "")}",
             MaxDescription
@@ -69,7 +72,9 @@ static partial class ReportText
 
     /// <summary>The id of the place whose comment this is, if it says so; anybody could.</summary>
     public static Guid? FindId(string? body) =>
-        body is not null && Marker().Match(body) is { Success: true } found ? Guid.Parse(found.Groups["id"].Value) : null;
+        body is not null && Marker().Match(body) is { Success: true } found
+            ? Guid.Parse(found.Groups["id"].Value)
+            : null;
 
     static string Sentence(ReportedTurn turn) =>
         $"It ended at {turn.EndedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC: {turn.Outcome}.";
@@ -97,6 +102,9 @@ static partial class ReportText
         return longest;
     }
 
-    [GeneratedRegex(@"\A<!-- wake:report:(?<id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"\A<!-- wake:report:(?<id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->",
+        RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Marker();
 }

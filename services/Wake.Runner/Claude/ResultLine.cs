@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Contracts;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -88,7 +89,9 @@ sealed record ResultLine
                 ),
                 NoteLength
             ),
-            Words = frame.Text("result") is { Length: > 0 } words ? Shorten(Redaction.Redact(words, environment)) : null,
+            Words = frame.Text("result") is { Length: > 0 } words
+                ? Shorten(Redaction.Redact(words, environment))
+                : null,
             FirstError = error,
             Denials =
                 frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array

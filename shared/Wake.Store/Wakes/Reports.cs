@@ -127,12 +127,7 @@ public sealed class Reports(NpgsqlDataSource database)
             lease
         );
         await using var rows = await batch.ExecuteReaderAsync(cancel);
-        return await rows.ReadAsync(cancel)
-            ? report with
-            {
-                LeaseUntil = rows.GetFieldValue<DateTimeOffset>(0),
-            }
-            : null;
+        return await rows.ReadAsync(cancel) ? report with { LeaseUntil = rows.GetFieldValue<DateTimeOffset>(0) } : null;
     }
 
     /// <summary>The place tells of its newest turn.</summary>
@@ -219,6 +214,21 @@ public sealed class Reports(NpgsqlDataSource database)
         command.Parameters.AddWithValue(commentId);
         command.Parameters.AddWithValue(source);
         return await command.ExecuteScalarAsync(cancel) is true;
+    }
+
+    /// <summary>How many turns of the last day were not reported where somebody wanted it, or wait because it
+    /// fails.</summary>
+    public async Task<long> CountMissing(CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select count(*)
+            from report_turns t join reports r on r.id = t.report
+            where t.ended_at > clock_timestamp() - interval '1 day' and r.deleted_at is null
+              and (t.refused is not null or (t.settled_at is null and r.error is not null))
+            """
+        );
+        return (long)(await command.ExecuteScalarAsync(cancel))!;
     }
 
     async Task Settle(
