@@ -398,7 +398,7 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 "reports",
                 true,
                 why,
-                "wake explain SESSION says why. An account writes with Issues, Pull requests and Commit statuses: write."
+                "wake explain SESSION says why. The account needs Issues, Pull requests and Commit statuses: write."
             )
             : null;
 

@@ -63,7 +63,8 @@ static partial class ReportText
         );
     }
 
-    /// <summary>The name of a status: that of the session without its subject, so that a branch can require it.</summary>
+    /// <summary>The name of a status: that of the session without its subject, so that a branch can require
+    /// it.</summary>
     public static string Context(DueReport report)
     {
         var name = report.Session.Replace(report.Subject, "", StringComparison.Ordinal).Trim('@', ':', '-', '/', ' ');

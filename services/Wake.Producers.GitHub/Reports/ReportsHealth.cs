@@ -3,8 +3,8 @@ using Wake.Store;
 
 namespace Wake.Producers.GitHub;
 
-/// <summary>Says that results of turns do not reach GitHub. The producer is ready all the same: it observes. Anybody may
-/// read it, so it names none of them.</summary>
+/// <summary>Says that results of turns do not reach GitHub. The producer is ready all the same: it observes. Anybody
+/// may read it, so it names none of them.</summary>
 public sealed class ReportsHealth(Reports reports) : IHealthCheck
 {
     /// <summary>What the check is called.</summary>

@@ -61,7 +61,8 @@ sealed record ResultLine
     /// <summary>The messages it is about; empty in older releases.</summary>
     public required IReadOnlyList<string> MessageIds { get; init; }
 
-    /// <summary>What the model said at last, cut short with a word on how much more there is; null when nothing.</summary>
+    /// <summary>What the model said at last, cut short with a word on how much more there is; null when
+    /// nothing.</summary>
     public string? Words { get; init; }
 
     /// <param name="frame">The line.</param>

@@ -73,7 +73,8 @@ public sealed partial record RouteDefinition
     /// <summary>What is done about failures of CI; left out, each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
 
-    /// <summary>Where the results of turns are reported that its events wake; left out, what the profile says.</summary>
+    /// <summary>Where the results of turns are reported that its events wake; left out, what the profile
+    /// says.</summary>
     public ReportPolicy? Report { get; init; }
 
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>

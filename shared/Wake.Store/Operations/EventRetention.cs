@@ -22,9 +22,9 @@ public sealed class EventRetention(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
-    /// repetitions, pauses that ended, attempts at CI that began, results of turns and what people were told so long ago. What a session
-    /// has still to hear stays, and so do all turns. A fact that is observed again afterwards is a new one. Goes on
-    /// where it ended the last time: an event that stays is looked at once a day.
+    /// repetitions, pauses that ended, attempts at CI that began, results that were reported and what people were told
+    /// so long ago. What a session has still to hear stays, and so do all turns. A fact that is observed again
+    /// afterwards is a new one. Goes on where it ended the last time: an event that stays is looked at once a day.
     /// </summary>
     /// <returns>How many there were.</returns>
     public async Task<int> DeleteOlderThan(TimeSpan age, CancellationToken cancel)

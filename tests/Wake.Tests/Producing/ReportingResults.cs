@@ -130,6 +130,9 @@ public sealed class ReportingResults()
             x => x is { What: "notReported", Note: var note } && note!.Contains("issue is locked")
         );
 
+        var doctor = await WakeCommandLine.Run(wake.Here, null, "doctor");
+        Assert.Contains("1 results of turns of the last day were not reported.", doctor.Output);
+
         // A gateway says that it is away, and it has made the comment all the same: it is found.
         github.FailAfterWrite(502);
         await Turn(2);
@@ -143,8 +146,6 @@ public sealed class ReportingResults()
         Assert.Equal(4, await Turns());
         Assert.Empty(github.CommentsOn(1));
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from decisions where note like '%was deleted%'"));
-        var doctor = await WakeCommandLine.Run(wake.Here, null, "doctor");
-        Assert.Contains("1 results of turns of the last day were not reported.", doctor.Output);
     }
 
     [Fact]

@@ -312,7 +312,10 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_notifier", "insert into watches select * from watches")]
     [InlineData("wake_notifier", "update turns set ended_at = now()")]
     [InlineData("wake_notifier", "insert into questions select * from questions")]
-    [InlineData("wake_github", "insert into reports (session_id, subject, kind) values (gen_random_uuid(), 's', 'comment')")]
+    [InlineData(
+        "wake_github",
+        "insert into reports (session_id, subject, kind) values (gen_random_uuid(), 's', 'comment')"
+    )]
     [InlineData("wake_github", "update report_turns set words = 'x'")]
     [InlineData("wake_runner", "select from reports")]
     [InlineData("wake_notifier", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
