@@ -62,6 +62,8 @@ public sealed class ReportingResults()
         return (await wake.Turns(Session)).Count;
     }
 
+    Task<CommandOutput> Wake(params string[] arguments) => WakeCommandLine.Run(wake.Here, null, arguments);
+
     string Comment() => Assert.Single(github.CommentsOn(1)).Body;
 
     [Fact]
@@ -104,7 +106,7 @@ public sealed class ReportingResults()
         Assert.Single(github.CommentsOn(2));
         Assert.Equal(3, await Turns());
 
-        var explained = await WakeCommandLine.Run(wake.Here, null, "explain", Session);
+        var explained = await Wake("explain", Session);
         Assert.Contains("github:webhook has seen comment", explained.Output);
         Assert.Contains("github:poll has seen comment", explained.Output);
         Assert.Equal(
@@ -130,8 +132,7 @@ public sealed class ReportingResults()
             x => x is { What: "notReported", Note: var note } && note!.Contains("issue is locked")
         );
 
-        var doctor = await WakeCommandLine.Run(wake.Here, null, "doctor");
-        Assert.Contains("1 results of turns of the last day were not reported.", doctor.Output);
+        Assert.Contains("1 results of turns of the last day were not reported.", (await Wake("doctor")).Output);
 
         // A gateway says that it is away, and it has made the comment all the same: it is found.
         github.FailAfterWrite(502);
@@ -165,6 +166,14 @@ public sealed class ReportingResults()
             github.StatusesOf(LoopbackGitHub.Sha(1))[0]
         );
         Assert.StartsWith("wake/worker failure wake 2: refused", github.StatusesOf(LoopbackGitHub.Sha(1))[1]);
+
+        var routes = await Wake("routes");
+        Assert.Contains(routes.Output.Split('\n'), x => x.Contains("worker@") && x.Contains(" status "));
+        await Wake("watch", "--session", Session, "--subject", Subject, "--report", "none");
+        Assert.Contains("none", (await Wake("watches")).Output);
+        await Turn(3);
+        Assert.Equal(3, await Turns());
+        Assert.Equal(2, github.StatusesOf(LoopbackGitHub.Sha(1)).Count);
         Assert.Equal(
             0,
             await wake.Scalar<long>(
