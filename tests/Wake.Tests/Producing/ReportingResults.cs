@@ -140,11 +140,18 @@ public sealed class ReportingResults()
         await Reported(2);
         Assert.Contains("I have seen 2 user messages.", Comment());
 
-        github.DeleteComment(github.CommentsOn(1)[0].Id);
+        // A limit is kept to, and then it goes on.
+        var id = github.CommentsOn(1)[0].Id;
+        github.Fail($"/issues/comments/{id}", 429, headers: [("retry-after", "1")]);
         await Turn(3);
-        await Reported(3, "notReported");
+        await Reported(3);
+        Assert.Contains("I have seen 3 user messages.", Comment());
+
+        github.DeleteComment(id);
         await Turn(4);
-        Assert.Equal(4, await Turns());
+        await Reported(4, "notReported");
+        await Turn(5);
+        Assert.Equal(5, await Turns());
         Assert.Empty(github.CommentsOn(1));
         Assert.Equal(1, await wake.Scalar<long>("select count(*) from decisions where note like '%was deleted%'"));
     }

@@ -244,6 +244,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             Token is not null
             && request.Headers.Authorization != $"Bearer {Token}"
             && !path.Contains("/installation", StringComparison.Ordinal)
+            && path != "/app"
         )
         {
             // To whoever may not see it, a private repository is not there.
@@ -257,6 +258,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
 
         if (path == "/user")
             await Json(http, 200, new JsonObject { ["login"] = Login, ["type"] = "User" });
+        else if (path == "/app")
+            await Json(http, 200, new JsonObject { ["slug"] = Login });
         else if (path.EndsWith("/installation", StringComparison.Ordinal))
             await Json(
                 http,
