@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -60,7 +61,8 @@ public static class GitHubServices
         builder.Services.AddHostedService<GitHubReporter>();
         builder
             .Services.AddHealthChecks()
-            .AddCheck<ReportsHealth>(ReportsHealth.Name, tags: [Health.ReadyTag], timeout: Health.QueryTimeout);
+            // What it cannot look up keeps nobody from observing.
+            .AddCheck<ReportsHealth>(ReportsHealth.Name, HealthStatus.Degraded, [Health.ReadyTag], Health.QueryTimeout);
         builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;
     }

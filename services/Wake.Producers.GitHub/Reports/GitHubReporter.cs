@@ -27,6 +27,8 @@ sealed class GitHubReporter(
     // A comment may show in a list later than its time says, and clocks differ.
     static readonly TimeSpan Lag = TimeSpan.FromMinutes(5);
 
+    static readonly TimeSpan LoginRetryAfter = TimeSpan.FromMinutes(1);
+
     // Of what came to a busy place since then.
     const int MaxPages = 10;
 
@@ -34,6 +36,7 @@ sealed class GitHubReporter(
     readonly TimeSpan lease = options.Value.RequestTimeout * 4;
     readonly string[] subjects = [.. options.Value.Accounts.Values.SelectMany(x => x.CheckableSubjects).Distinct()];
     readonly Dictionary<string, string> logins = [];
+    readonly Dictionary<string, DateTimeOffset> loginDueAt = [];
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         BackgroundLoop.Run(log, "Reporting results of turns", ReportNext, PollInterval, time, stoppingToken);
@@ -93,8 +96,13 @@ sealed class GitHubReporter(
     // An account that cannot say who it is writes nothing, and the others do.
     async Task LearnLogins(CancellationToken cancel)
     {
+        var now = time.GetUtcNow();
         foreach (var name in options.Value.Accounts.Keys.Where(x => !logins.ContainsKey(x)))
         {
+            if (loginDueAt.TryGetValue(name, out var due) && due > now)
+                continue;
+
+            loginDueAt[name] = now + LoginRetryAfter;
             try
             {
                 if (await clients.ClientOf(name).GetLogin(cancel) is { } login)
@@ -143,6 +151,12 @@ sealed class GitHubReporter(
         catch (GitHubUnavailableException unavailable)
         {
             return (due, new Outcome.Failed(unavailable.Message.TrimEnd('.'), unavailable.RetryAt));
+        }
+        // Whatever it is, it counts as an attempt: what nobody can send must not be sent for ever.
+        catch (Exception failed) when (failed is not OperationCanceledException && !PostgresErrors.IsFailure(failed))
+        {
+            log.LogError(failed, "Reporting on {Subject} failed.", due.Subject);
+            return (due, new Outcome.Failed(failed.GetBaseException().Message, null));
         }
     }
 
