@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Wake.Producing;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -32,6 +33,8 @@ public static class GitHubServices
         {
             builder.AddMigrations(typeof(GitHubServices).Assembly);
             builder.Services.AddSingleton<MergeStateStore>();
+            builder.Services.TryAddSingleton<Reports>();
+            builder.Services.AddSingleton<OwnComments>();
         }
 
         if (hooked && stored)
@@ -55,6 +58,11 @@ public static class GitHubServices
         builder.Services.AddSingleton<GitHubFacts>();
         builder.Services.AddHostedService<FactChecker>();
         builder.Services.AddHostedService<GitHubPoller>();
+        builder.Services.AddHostedService<GitHubReporter>();
+        builder
+            .Services.AddHealthChecks()
+            // What it cannot look up keeps nobody from observing.
+            .AddCheck<ReportsHealth>(ReportsHealth.Name, HealthStatus.Degraded, [Health.ReadyTag], Health.QueryTimeout);
         builder.Services.AddHostedService<MissedDeliveryRecovery>();
         return builder;
     }

@@ -22,6 +22,7 @@ public static class StoreServices
         services.AddSingleton<FactChecks>();
         services.AddSingleton<NotificationOutbox>();
         services.AddSingleton<Chats>();
+        services.AddSingleton<Reports>();
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();

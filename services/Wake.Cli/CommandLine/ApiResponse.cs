@@ -128,6 +128,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(PluginCopySettings))]
 [JsonSerializable(typeof(InstalledPlugin[]))]
 [JsonSerializable(typeof(Trace[]))]
+[JsonSerializable(typeof(ReadyHealth))]
 sealed partial class CliJson : JsonSerializerContext;
 
 /// <summary>The bodies of requests. What is not said is left out, and the API decides.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
+using Wake.Producers.GitHub;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
@@ -58,6 +59,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return ended;
         if (await CheckCiLoops(cancel) is { } stopped)
             yield return stopped;
+        if (await CheckReports(cancel) is { } unreported)
+            yield return unreported;
         if (await CheckDedupCollisions(cancel) is { } collisions)
             yield return collisions;
         if (await CheckOpenSessions(claude.ConfigFolder, cancel) is { } running)
@@ -384,6 +387,18 @@ sealed class DoctorChecks(DataFolder folder, string? data)
                 true,
                 $"{string.Join(", ", stopped)}: the attempts to mend CI are spent",
                 "wake explain shows every round of a session, wake resume goes on with a new budget."
+            )
+            : null;
+
+    // Results of turns that somebody wants to read on GitHub, and cannot.
+    async Task<CheckResult?> CheckReports(CancellationToken cancel) =>
+        await WakeClient.TryGet(data, "/health/ready", CliJson.Default.ReadyHealth, cancel) is { Reasons: { } reasons }
+        && reasons.TryGetValue(ReportsHealth.Name, out var why)
+            ? new(
+                "reports",
+                true,
+                why,
+                "wake explain SESSION says why. The account needs Issues, Pull requests and Commit statuses: write."
             )
             : null;
 

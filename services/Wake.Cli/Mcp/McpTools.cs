@@ -55,6 +55,11 @@ sealed class McpTools(WakeClient wake, string? named)
         [Description("How often you try to mend CI of one pull request. Default: 6.")]
             int? attempts_per_pull_request = null,
         [Description("Whether a person is asked when the attempts are spent. Default: true.")] bool? escalate = null,
+        [Description(
+            "Where the results of your turns are reported: comment, in one comment on the pull request or issue, or "
+                + "status, on its commit. For a session that a person has open. Left out, what the owner has set."
+        )]
+            ReportPolicy? report = null,
         CancellationToken cancel = default
     )
     {
@@ -95,6 +100,7 @@ sealed class McpTools(WakeClient wake, string? named)
                     )
                     {
                         Ci = ci,
+                        Report = report,
                         ExpectBy = deadline,
                         OnEnd = on_end,
                         CloseAfterSeconds = ParseDuration(close_after),

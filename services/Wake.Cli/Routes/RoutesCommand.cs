@@ -37,7 +37,7 @@ sealed class RoutesCommand : ClientCommand
         output.List(
             answer,
             CliJson.Default.RouteArray,
-            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "FROM"],
+            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "REPORT", "FROM"],
             x =>
                 [
                     x.Name,
@@ -48,6 +48,7 @@ sealed class RoutesCommand : ClientCommand
                     x.Profile,
                     x.Workspace,
                     EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
+                    ReportOption.Format(x.Report),
                     x.Configured ? "configuration" : "",
                 ],
             "There are no routes."

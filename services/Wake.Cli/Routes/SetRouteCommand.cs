@@ -76,6 +76,10 @@ sealed class SetRouteCommand : ClientCommand
         "Tell a failure at once, without running it again."
     );
 
+    readonly Option<ReportPolicy?> report = ReportOption.Create(
+        "Where the results of turns are reported that its events wake. Default: what the profile says."
+    );
+
     public SetRouteCommand()
         : base(
             "set",
@@ -103,7 +107,8 @@ sealed class SetRouteCommand : ClientCommand
             ci,
             attempts,
             pullAttempts,
-            noRerun
+            noRerun,
+            report
         );
 
     protected override async Task<int> Execute(
@@ -123,6 +128,7 @@ sealed class SetRouteCommand : ClientCommand
             FullPrompt = given.GetValue(full),
             DeltaPrompt = given.GetValue(delta),
             Ci = Policy(given),
+            Report = given.GetValue(report),
             Types = given.GetValue(types) is { Length: > 0 } some ? some : null,
             OnEnd = given.GetValue(onEnd),
             CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,

@@ -88,6 +88,10 @@ sealed class WatchCommand : ClientCommand
     );
     readonly Option<TimeSpan?> closeAfter = EndOptions.CloseAfter();
 
+    readonly Option<ReportPolicy?> report = ReportOption.Create(
+        "Where the results of turns are reported that its events wake. Default: what the route or the profile says."
+    );
+
     public WatchCommand()
         : base(
             "watch",
@@ -117,7 +121,8 @@ sealed class WatchCommand : ClientCommand
             expires,
             expectBy,
             onEnd,
-            closeAfter
+            closeAfter,
+            report
         );
         Validators.Add(given =>
         {
@@ -192,6 +197,7 @@ sealed class WatchCommand : ClientCommand
         )
         {
             Ci = given.GetValue(ciLoop) ? new() : null,
+            Report = given.GetValue(report),
             ExpectBy = given.GetValue(expectBy),
             OnEnd = given.GetValue(onEnd),
             CloseAfterSeconds = (int?)given.GetValue(closeAfter)?.TotalSeconds,

@@ -42,7 +42,19 @@ sealed class WatchesCommand : ClientCommand
         var watches = output.List(
             answer,
             CliJson.Default.WatchArray,
-            ["ID", "SESSION", "SUBJECT", "TYPES", "WHERE", "UNTIL", "ON END", "EXPIRES", "EXPECTED BY", "INTENT"],
+            [
+                "ID",
+                "SESSION",
+                "SUBJECT",
+                "TYPES",
+                "WHERE",
+                "UNTIL",
+                "ON END",
+                "REPORT",
+                "EXPIRES",
+                "EXPECTED BY",
+                "INTENT",
+            ],
             x =>
                 [
                     $"{x.Id}",
@@ -52,6 +64,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
                     EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
+                    ReportOption.Format(x.Report),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",
                     Expected(x),
                     x.Intent,

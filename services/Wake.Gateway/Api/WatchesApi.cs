@@ -84,6 +84,10 @@ static class WatchesApi
         if (ci is { AllPullRequests: true } && Caller.From(http).Run is not null)
             problems.Add(("ci.allPullRequests", "is for people to set: it acts on pull requests of others."));
 
+        // A session writes where its turns are about by its own account, if it may; Wake's account is its owner's.
+        if (body.Report is not null and not Contract.ReportPolicy.None && Caller.From(http).Run is not null)
+            problems.Add(("report", "is for people to set: it writes with an account of theirs."));
+
         problems.AddRange(EndProblems(body));
 
         if (problems.Count > 0)
@@ -101,6 +105,7 @@ static class WatchesApi
             Intent = body.Intent,
             Expires = body.Expires,
             Ci = ci,
+            Report = body.Report?.ToStore(),
             ExpectBy = body.ExpectBy,
             CloseAfter =
                 body.OnEnd is Contract.EndPolicy.Close ? TimeSpan.FromSeconds(body.CloseAfterSeconds ?? 0) : null,

@@ -21,6 +21,7 @@ static class WatchMapping
         )
         {
             Ci = watch.Ci?.ToContract(),
+            Report = watch.Report?.ToContract(),
             ExpectBy = watch.ExpectBy,
             Expectation = watch.Expectation?.ToContract(),
             OnEnd = watch.CloseAfter is null ? null : Contract.EndPolicy.Close,
@@ -46,6 +47,7 @@ static class WatchMapping
             Expires = made.Expires,
             Created = made.Created,
             Ci = made.Ci,
+            Report = made.Report,
             ExpectBy = made.ExpectBy,
             Expectation = made.Expectation,
             OnEnd = made.OnEnd,
@@ -77,6 +79,7 @@ static class WatchMapping
             OnEnd = route.Definition.OnEnd is null ? null : Contract.EndPolicy.Close,
             CloseAfterSeconds = (int?)route.Definition.CloseAfter?.TotalSeconds,
             Ci = route.Definition.Ci?.ToContract(),
+            Report = route.Definition.Report?.ToContract(),
         };
 
     public static RouteDefinition ToStore(this Contract.RouteDefinition route) =>
@@ -98,6 +101,25 @@ static class WatchMapping
             },
             CloseAfter = route.CloseAfterSeconds is { } after ? TimeSpan.FromSeconds(after) : null,
             Ci = route.Ci?.ToStore(),
+            Report = route.Report?.ToStore(),
+        };
+
+    static Contract.ReportPolicy ToContract(this ReportPolicy report) =>
+        report switch
+        {
+            ReportPolicy.None => Contract.ReportPolicy.None,
+            ReportPolicy.Comment => Contract.ReportPolicy.Comment,
+            ReportPolicy.Status => Contract.ReportPolicy.Status,
+            _ => throw new InvalidOperationException($"Unknown {report}."),
+        };
+
+    public static ReportPolicy ToStore(this Contract.ReportPolicy report) =>
+        report switch
+        {
+            Contract.ReportPolicy.None => ReportPolicy.None,
+            Contract.ReportPolicy.Comment => ReportPolicy.Comment,
+            Contract.ReportPolicy.Status => ReportPolicy.Status,
+            _ => throw new InvalidOperationException($"Unknown {report}."),
         };
 
     static Contract.CiPolicy ToContract(this CiPolicy ci) =>

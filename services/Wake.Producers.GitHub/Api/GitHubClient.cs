@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Octokit;
 using Octokit.Internal;
 using Polly.Timeout;
@@ -138,6 +139,56 @@ sealed class GitHubClient : IDisposable
         {
             return false;
         }
+    }
+
+    /// <summary>Writes something. What GitHub refuses is an answer; after an exception nobody knows whether it was
+    /// written.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="body">What.</param>
+    /// <param name="repository">The repository it belongs to.</param>
+    /// <param name="change">Whether it is there already.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="GitHubUnavailableException">GitHub has said nothing, or not to ask now.</exception>
+    public async Task<GitHubWritten> Write(
+        string path,
+        JsonObject body,
+        string repository,
+        bool change,
+        CancellationToken cancel
+    )
+    {
+        try
+        {
+            var answer = await Send(
+                repository,
+                new(cancel),
+                x =>
+                    change
+                        ? x.Connection.Patch<JsonElement>(Address(path), body.ToJsonString(), MediaType)
+                        : x.Connection.Post<JsonElement>(
+                            Address(path),
+                            body.ToJsonString(),
+                            MediaType,
+                            "application/json"
+                        )
+            );
+            return new GitHubWritten.Done(answer.Body);
+        }
+        catch (ApiException refusal)
+        {
+            var said = EventText.TruncateToLine(refusal.Message, EventText.MaxTitleLength);
+            return new GitHubWritten.Refused((int)refusal.StatusCode, $"status {(int)refusal.StatusCode}, {said}");
+        }
+    }
+
+    /// <summary>The login that it writes as; null where GitHub does not say.</summary>
+    public async Task<string?> GetLogin(CancellationToken cancel)
+    {
+        var own = await Get(app is null ? "user" : "app", null, null, JsonValueKind.Object, cancel);
+        return own is not GitHubResponse.Success { Body: var body } ? null
+            : app is null ? body.Text("login")
+            : body.Text("slug") is { } slug ? $"{slug}[bot]"
+            : null;
     }
 
     /// <summary>

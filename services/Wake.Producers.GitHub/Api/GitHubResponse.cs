@@ -25,6 +25,17 @@ abstract record GitHubResponse
     public sealed record Forbidden : GitHubResponse;
 }
 
+/// <summary>What became of something that was to be written.</summary>
+abstract record GitHubWritten
+{
+    /// <param name="Body">What is there now.</param>
+    public sealed record Done(JsonElement Body) : GitHubWritten;
+
+    /// <param name="Status">The status of the answer.</param>
+    /// <param name="Why">The same with GitHub's words.</param>
+    public sealed record Refused(int Status, string Why) : GitHubWritten;
+}
+
 /// <summary>GitHub has not answered in a way that says anything. Nothing may be concluded from it.</summary>
 class GitHubUnavailableException(string message, DateTimeOffset? until = null) : Exception(message)
 {

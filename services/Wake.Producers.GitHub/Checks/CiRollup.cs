@@ -95,7 +95,9 @@ public abstract record CiRollup
             )
             .ToList();
         var contexts = statuses
-            .Where(x => x.Number("id") is not null && !rules.IsIgnored(x.Text("context")))
+            .Where(x =>
+                x.Number("id") is not null && !CiRules.IsOwn(x.Text("context")) && !rules.IsIgnored(x.Text("context"))
+            )
             .GroupBy(x => x.Text("context"))
             .Select(x => x.MaxBy(y => y.Number("id")))
             .ToList();

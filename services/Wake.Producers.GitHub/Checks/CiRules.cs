@@ -11,6 +11,13 @@ public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<strin
     /// <summary>Nothing is known.</summary>
     public static CiRules None { get; } = new([], []);
 
+    /// <summary>How the names of the statuses begin with which Wake reports results.</summary>
+    internal const string OwnPrefix = "wake/";
+
+    /// <summary>Whether a status is one of Wake's own. They are no checks: each would be news for the session whose
+    /// result it is.</summary>
+    internal static bool IsOwn(string? context) => context?.StartsWith(OwnPrefix, StringComparison.Ordinal) is true;
+
     /// <summary>What must be there: a pattern names nothing that could be missed.</summary>
     internal IEnumerable<string> RequiredNames => Required.Where(x => !x.Contains('*') && !IsIgnored(x));
 

@@ -353,6 +353,7 @@ sealed class WebhookCheckState
             case "status"
                 when payload.Number("id") is { } id
                     && payload.Text("context") is { } context
+                    && !CiRules.IsOwn(context)
                     && (!Statuses.TryGetValue(context, out var known) || known.Id <= id):
                 Statuses[context] = new(
                     id,

@@ -101,6 +101,9 @@ static class GitHubCommitEvents
 
         var subject = seen.Repository.Commit(sha);
         var context = status.Text("context") ?? "default";
+        if (CiRules.IsOwn(context))
+            return EventMapping.Ignore("a status of Wake's own");
+
         return seen.Event(
                 "github.status.completed",
                 subject,

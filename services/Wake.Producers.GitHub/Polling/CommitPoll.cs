@@ -211,9 +211,10 @@ sealed class CommitPoll(
         List<EventMapping> events = [];
         if (ignoreETag)
         {
-            var added = AggregateChecks(state.Commits[sha], checks ?? [], statuses ?? [], rules);
+            IReadOnlyList<JsonElement> others = [.. (statuses ?? []).Where(x => !CiRules.IsOwn(x.Text("context")))];
+            var added = AggregateChecks(state.Commits[sha], checks ?? [], others, rules);
             if (added.Result is null || added.Result.Fingerprint != added.Said)
-                events.AddRange(StatusEvents(sha, added, pulls, statuses ?? []));
+                events.AddRange(StatusEvents(sha, added, pulls, others));
             state.Commits[sha] = added;
         }
 

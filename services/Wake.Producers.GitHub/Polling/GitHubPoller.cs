@@ -18,6 +18,7 @@ sealed class GitHubPoller(
     JobLogs logs,
     MergeStateStore mergeStates,
     RepollRequests repollRequests,
+    OwnComments ownComments,
     TimeProvider time,
     ILogger<GitHubPoller> log
 ) : BackgroundService
@@ -124,10 +125,13 @@ sealed class GitHubPoller(
 
             async Task PublishAndSave(IReadOnlyList<EventMapping> found)
             {
+                List<EventMapping> told = [];
+                foreach (var one in found)
+                    told.Add(await ownComments.Drop(one, cancel));
+
                 // Handed over first: what is kept and was never handed over would be lost.
                 if (
-                    found
-                        .Select(settings.ReviewBots.Apply)
+                    told.Select(settings.ReviewBots.Apply)
                         .SelectMany(x => SelfAuthoredFilter.MakeAmbient(x, settings.OwnLogins).Events)
                         .ToList() is
                     { Count: > 0 } events

@@ -52,6 +52,8 @@ static class GitHubWebhook
         // What only this process knows: which words are its own, what else there is to tell, and a poller to be told.
         async Task<EventMapping> Enrich(EventMapping mapped, CancellationToken bound)
         {
+            if (http.RequestServices.GetService<OwnComments>() is { } own)
+                mapped = await own.Drop(mapped, bound);
             mapped = options.Value.ReviewBots.Apply(mapped);
             mapped = SelfAuthoredFilter.MakeAmbient(mapped, options.Value.OwnLogins);
             if (http.RequestServices.GetService<DeliveryEnricher>() is { } details)

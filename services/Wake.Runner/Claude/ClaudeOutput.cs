@@ -225,8 +225,8 @@ sealed class ClaudeOutput(Guid sessionId, Guid messageId)
             Cost = cost - before;
     }
 
-    /// <summary>The last words of a turn that was not in vain, cut to what fits a note.</summary>
-    public string? LastWords => own is { IsError: false, Message: { Length: > 0 } said } ? said : null;
+    /// <summary>The last words of a turn that was not in vain, cut short.</summary>
+    public string? LastWords => own is { IsError: false, Words: { } said } ? said : null;
 
     /// <summary>What the run amounts to, once the process has ended or was stopped.</summary>
     /// <param name="exitCode">Weak evidence: only shown.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Contracts;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -11,6 +12,9 @@ sealed record ResultLine
 {
     // A reply may have megabytes, and a note is read by people.
     const int NoteLength = 300;
+
+    // Enough for what a person reads of a turn; the whole of it is in the transcript.
+    const int WordsLength = 4_000;
 
     // Beyond any bill: what is larger is no price but nonsense.
     const decimal MaxUsd = 1_000_000;
@@ -57,6 +61,10 @@ sealed record ResultLine
     /// <summary>The messages it is about; empty in older releases.</summary>
     public required IReadOnlyList<string> MessageIds { get; init; }
 
+    /// <summary>What the model said at last, cut short with a word on how much more there is; null when
+    /// nothing.</summary>
+    public string? Words { get; init; }
+
     /// <param name="frame">The line.</param>
     /// <param name="environment">The environment of the CLI; its secrets are taken out of what people read.</param>
     public static ResultLine Parse(JsonElement frame, IReadOnlyDictionary<string, string> environment)
@@ -82,6 +90,9 @@ sealed record ResultLine
                 ),
                 NoteLength
             ),
+            Words = frame.Text("result") is { Length: > 0 } words
+                ? Shorten(Redaction.Redact(words, environment))
+                : null,
             FirstError = error,
             Denials =
                 frame.TryGetProperty("permission_denials", out var denials) && denials.ValueKind is JsonValueKind.Array
@@ -93,6 +104,12 @@ sealed record ResultLine
             CostIsIncremental = own is not null,
             MessageIds = [.. frame.Texts("user_message_uuids")],
         };
+    }
+
+    static string Shorten(string words)
+    {
+        var head = StorableText.Head(words, WordsLength);
+        return head.Length == words.Length ? words : $"{head} […] ({words.Length - head.Length} more characters)";
     }
 
     /// <summary>A hook took the message before the model saw it: a success of no steps that names no reason.</summary>

@@ -11,10 +11,11 @@ namespace Wake.Contracts.Http;
 /// mend CI it is, and whose policy counts them), <c>escalated</c> (those are spent), <c>begun</c> (a Claude session),
 /// <c>resumeUnavailable</c>, <c>delivered</c> (to a terminal), <c>toldAgain</c>, <c>asked</c>, <c>answered</c>,
 /// <c>unanswered</c>, <c>permitted</c> (a call that was allowed for the session), <c>released</c>, <c>parked</c>,
-/// <c>ended</c>. Of sessions <c>created</c>, <c>unwatched</c>, <c>silent</c> (what a watch expected has not come),
-/// <c>reset</c>, <c>withdrawn</c> (a permission), <c>ending</c> (its subject is over), <c>goesOn</c> (and it was
-/// reopened, or something else has come), <c>closed</c>, <c>reopened</c>. <c>notified</c>: people were told. More may
-/// come.
+/// <c>ended</c>, <c>reporting</c> (its result waits for GitHub), <c>reported</c>, <c>notReported</c>. Of sessions
+/// <c>created</c>, <c>unwatched</c>, <c>silent</c> (what a watch expected has not come), <c>reset</c>,
+/// <c>withdrawn</c> (a permission), <c>ending</c> (its subject is over), <c>goesOn</c> (and it was reopened, or
+/// something else has come), <c>closed</c>, <c>reopened</c>, <c>ownComment</c> (the one with which it reports was
+/// seen, and passed over). <c>notified</c>: people were told. More may come.
 /// </param>
 /// <param name="Event">The event's id; null when the decision was about none.</param>
 /// <param name="Session">The session's key; null when it was about none.</param>

@@ -51,6 +51,24 @@ public sealed record RouteDefinition
     /// <summary>What is done about failures of CI before and while its sessions try to mend them; <c>{}</c> for the
     /// defaults. Default: each failure is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>Where the results of turns are reported that its events wake. Default: what the profile says, which is
+    /// nowhere unless it is set.</summary>
+    public ReportPolicy? Report { get; init; }
+}
+
+/// <summary>Where the result of a turn is reported.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<ReportPolicy>))]
+public enum ReportPolicy
+{
+    /// <summary>Nowhere.</summary>
+    None,
+
+    /// <summary>In one comment on the pull request or issue of GitHub, which is edited after every turn.</summary>
+    Comment,
+
+    /// <summary>As a status of the commit that the turn was about.</summary>
+    Status,
 }
 
 /// <summary>What becomes of a session when its subject is over.</summary>
@@ -137,4 +155,8 @@ public sealed record Route(string Name, bool Configured, DateTimeOffset Created)
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>Where the results of turns are reported that its events wake; null: what the profile says.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReportPolicy? Report { get; init; }
 }

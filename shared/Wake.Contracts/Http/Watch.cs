@@ -33,6 +33,10 @@ public sealed record NewWatch(
     /// defaults. Default: each failure is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
 
+    /// <summary>Where the results of turns are reported that its events wake. Default: what the route that has brought
+    /// the event says, or the profile; nowhere unless one is set.</summary>
+    public ReportPolicy? Report { get; init; }
+
     /// <summary>
     /// By when an event is to have woken the session: if none has by then, the session is told so, once. At most 28
     /// days ahead, and before the watch expires. Default: nothing is expected.
@@ -92,6 +96,11 @@ public sealed record Watch(
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>Where the results of turns are reported that its events wake; null: what the route or the profile
+    /// says.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReportPolicy? Report { get; init; }
 
     /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -154,6 +163,11 @@ public sealed record CreatedWatch(int Found, bool Ended)
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>Where the results of turns are reported that its events wake; null: what the route or the profile
+    /// says.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReportPolicy? Report { get; init; }
 
     /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

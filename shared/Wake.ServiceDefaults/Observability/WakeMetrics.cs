@@ -155,6 +155,14 @@ public static class WakeMetrics
         "Attempts at sending notifications by what became of them."
     );
 
+    /// <summary>Attempts at reporting results of turns, by <c>kind</c> (comment, status) and <c>outcome</c> (reported,
+    /// failed, refused).</summary>
+    public static readonly Counter<long> Reports = Meter.CreateCounter<long>(
+        "wake.reports",
+        "{attempt}",
+        "Attempts at reporting results of turns by what became of them."
+    );
+
     /// <summary>
     /// What people do in chats, by <c>target</c> and <c>outcome</c> (answered, chosen, late, told, command, stranger,
     /// ignored); <c>unreadable</c> counts attempts at reading a chat that failed.

@@ -84,13 +84,13 @@ with input as materialized (
 ), hits as materialized (
     -- asks: it shall be told; ends: with it the watch does. What only waits for the next turn uses no watch up that is good for
     -- one event; a type that a watch lasts until ends it however it comes.
-    select f.seq, w.session_id, w.id as watch_id, w.intent, w.ci, m.asks, ((m.asks and w.once and f.wakes) or m.last) and not f.late as ends
+    select f.seq, w.session_id, w.id as watch_id, w.intent, w.ci, w.report, m.asks, ((m.asks and w.once and f.wakes) or m.last) and not f.late as ends
     from watched w
     join facts f using (seq)
     cross join lateral (select matches(w, f) as asks, is_last(w, f) as last) m
     where (m.asks or m.last) and (w.expires_at is null or w.expires_at > now())
     union all
-    select f.seq, s.id, null, null, null, true, false
+    select f.seq, s.id, null, null, null, null, true, false
     from facts f
     cross join lateral unnest(f.sessions::text[]) as named (key)
     cross join lateral (select s.id from sessions s where s.key = named.key and s.closed_at is null offset 0) s
@@ -263,29 +263,30 @@ with input as materialized (
     -- one row per event and session, the event's own word first
     select distinct on (seq, session_id) t.*, r.route_id, bool_or(t.ends) over own as ends_watch,
            -- of whichever of its watches has one
-           (array_agg(t.ci) filter (where t.ci is not null) over own)[1] as watch_ci
-    from (select h.seq, h.session_id, h.watch_id, h.intent, h.ci, s.key, s.profile, 0 as kind, e.seq is not null and e.seq = h.seq as ends
+           (array_agg(t.ci) filter (where t.ci is not null) over own)[1] as watch_ci,
+           (array_agg(t.report) filter (where t.report is not null) over own)[1] as watch_report
+    from (select h.seq, h.session_id, h.watch_id, h.intent, h.ci, h.report, s.key, s.profile, 0 as kind, e.seq is not null and e.seq = h.seq as ends
           from hits h
           left join ended e on e.watch_id = h.watch_id
           cross join lateral (select s.key, s.profile from sessions s where s.id = h.session_id and s.closed_at is null offset 0) s
           where h.asks and h.seq <= coalesce(e.seq, case when not h.ends then h.seq end)
           union all
-          select seq, session_id, null, null, null, key, profile, 1, false from by_route
+          select seq, session_id, null, null, null, null, key, profile, 1, false from by_route
           union all
-          select g.seq, r.id, null, null, null, r.key, r.profile, 1, false from gone g join returned r using (id) where g.recalled
+          select g.seq, r.id, null, null, null, null, r.key, r.profile, 1, false from gone g join returned r using (id) where g.recalled
           union all
           -- the last word, for whoever asks, also where it wakes nobody
-          select c.seq, h.id, null, null, null, h.key, h.profile, 2, false from concerned c join held h using (key) where c.ends or h.close_at is not null
+          select c.seq, h.id, null, null, null, null, h.key, h.profile, 2, false from concerned c join held h using (key) where c.ends or h.close_at is not null
           union all
-          select c.seq, b.id, null, null, null, b.key, b.profile, 2, false
+          select c.seq, b.id, null, null, null, null, b.key, b.profile, 2, false
           from concerned c join begun b using (key)
           where c.seq > (select min(seq) from founders f where f.key = c.key)) t
     left join by_route r using (seq, session_id)
     window own as (partition by seq, session_id)
     order by seq, session_id, t.kind, t.watch_id nulls first
 ), routed as (
-    insert into inbox (event, session_id, watch_id, route_id, wakes, intent, ends_watch, ci)
-    select t.seq, t.session_id, t.watch_id, t.route_id, f.wakes and t.kind < 2, t.intent, t.ends_watch, t.watch_ci
+    insert into inbox (event, session_id, watch_id, route_id, wakes, intent, ends_watch, ci, report)
+    select t.seq, t.session_id, t.watch_id, t.route_id, f.wakes and t.kind < 2, t.intent, t.ends_watch, t.watch_ci, t.watch_report
     from targets t join facts f using (seq)
     order by 1, 2
     on conflict do nothing

@@ -36,7 +36,7 @@ with target as materialized (
     union
     select w.id, t.seq from target w join topics t on t.topic like w.pattern where w.pattern is not null
 ), matched as materialized (
-    select e.seq, e.wakes, w.session_id, w.id as watch_id, w.subject, w.intent, w.ci, w.once, m.asks, m.last
+    select e.seq, e.wakes, w.session_id, w.id as watch_id, w.subject, w.intent, w.ci, w.report, w.once, m.asks, m.last
     from candidates c
     join target w on w.id = c.watch_id
     cross join lateral (select * from events e where e.seq = c.seq and e.accepted_at > w.created_at - @look_back offset 0) e
@@ -59,15 +59,16 @@ with target as materialized (
     select distinct on (m.seq, m.session_id) m.seq, m.wakes, m.session_id, m.watch_id, m.intent,
            -- with it, or with another that this look has found
            bool_or(e.watch_id is not null) over own as ends_watch,
-           (array_agg(m.ci) filter (where m.ci is not null) over own)[1] as watch_ci
+           (array_agg(m.ci) filter (where m.ci is not null) over own)[1] as watch_ci,
+           (array_agg(m.report) filter (where m.report is not null) over own)[1] as watch_report
     from matched m
     left join ended e using (watch_id)
     where m.asks and (not m.once or case when m.wakes then m.seq = e.told else m.seq <= coalesce(e.told, m.seq) end)
     window own as (partition by m.seq, m.session_id)
     order by m.seq, m.session_id
 ), routed as (
-    insert into inbox (event, session_id, watch_id, wakes, intent, ends_watch, ci)
-    select seq, session_id, watch_id, wakes, intent, ends_watch, watch_ci from found
+    insert into inbox (event, session_id, watch_id, wakes, intent, ends_watch, ci, report)
+    select seq, session_id, watch_id, wakes, intent, ends_watch, watch_ci, watch_report from found
     order by 1, 2
     on conflict do nothing
     returning event, session_id, wakes

@@ -73,6 +73,10 @@ public sealed partial record RouteDefinition
     /// <summary>What is done about failures of CI; left out, each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
 
+    /// <summary>Where the results of turns are reported that its events wake; left out, what the profile
+    /// says.</summary>
+    public ReportPolicy? Report { get; init; }
+
     /// <summary>What is wrong with a route of this name, each as (field, sentence).</summary>
     public IEnumerable<(string Field, string Problem)> Problems(string name)
     {
@@ -143,6 +147,9 @@ public sealed partial record RouteDefinition
                 "workspace",
                 $"has a folder whose name no file system can hold: {MaxFileName} bytes are allowed."
             );
+
+        if (Report is { } report && !Enum.IsDefined(report))
+            yield return ("report", "must be none, comment or status.");
 
         foreach (var problem in Ci?.Problems() ?? [])
             yield return problem;

@@ -7,7 +7,7 @@ public sealed class Routes(NpgsqlDataSource database)
 {
     const string Columns = """
         name, configured, subject, types, conditions, session, profile, workspace,
-        full_prompt, delta_prompt, created_at, close_after, ci::text
+        full_prompt, delta_prompt, created_at, close_after, ci::text, report
         """;
 
     // Coordinators that start together write the same routes. Any constant will do that no other lock has.
@@ -78,22 +78,23 @@ public sealed class Routes(NpgsqlDataSource database)
             terms.DeltaPrompt,
             terms.CloseDelay,
             terms.Ci?.ToJson(),
+            terms.Report?.ToCamelCase(),
         ];
 
         batch.Add(
             """
             update routes set ended_at = clock_timestamp()
             where name = $1 and ended_at is null and ($2 or not configured)
-              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci)
-                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb)
+              and (configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci, report)
+                  is distinct from ($2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb, $13::text)
             """,
             given
         );
         batch.Add(
             """
-            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci,
+            insert into routes (name, configured, subject, types, conditions, session, profile, workspace, full_prompt, delta_prompt, close_after, ci, report,
                                 id, pattern, type_patterns, terms, session_pattern)
-            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb, $13, $14, $15::text[], $16::text[], $17
+            select $1, $2, $3::text, $4::text[], $5::text[], $6, $7, $8, $9::text, $10::text, $11::interval, $12::jsonb, $13::text, $14, $15, $16::text[], $17::text[], $18
             where not exists (select from routes where name = $1 and ended_at is null)
             """,
             [
@@ -124,6 +125,7 @@ public sealed class Routes(NpgsqlDataSource database)
                 OnEnd = row.IsDBNull(11) ? null : EndPolicy.Close,
                 CloseAfter = row.GetNullable<TimeSpan>(11) is { } after && after > TimeSpan.Zero ? after : null,
                 Ci = CiPolicy.FromJson(row.GetText(12)),
+                Report = row.IsDBNull(13) ? null : row.GetEnum<ReportPolicy>(13),
             },
             row.GetFieldValue<DateTimeOffset>(10)
         );

@@ -28,6 +28,10 @@ public sealed record Watch(
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
 
+    /// <summary>Where the results of turns are reported that its events wake; null: what the route or the profile
+    /// says.</summary>
+    public ReportPolicy? Report { get; init; }
+
     /// <summary>By when an event is to have woken the session; null: nothing is expected.</summary>
     public DateTimeOffset? ExpectBy { get; init; }
 
@@ -75,6 +79,10 @@ public sealed record WatchDefinition(string Subject)
 
     /// <summary>What is done about failures of CI; null: each is told as it comes.</summary>
     public CiPolicy? Ci { get; init; }
+
+    /// <summary>Where the results of turns are reported that its events wake; null: what the route or the profile
+    /// says.</summary>
+    public ReportPolicy? Report { get; init; }
 
     /// <summary>By when an event is to have woken the session, or it is told that none has; null: no matter.</summary>
     public DateTimeOffset? ExpectBy { get; init; }

@@ -31,7 +31,7 @@ public sealed class Watches(NpgsqlDataSource database)
 
     const string Columns = """
         w.id, s.key as session, w.subject, w.types, w.conditions, w.until, w.once, w.intent, w.expires_at, w.created_at,
-        w.ci::text as ci, w.expect_by, w.expect_outcome, w.close_after
+        w.ci::text as ci, w.expect_by, w.expect_outcome, w.close_after, w.report
         from watches w join sessions s on s.id = w.session_id
         """;
 
@@ -67,10 +67,10 @@ public sealed class Watches(NpgsqlDataSource database)
             with made as (
                 insert into watches (id, session_id, subject, pattern, prefix, types, type_patterns, conditions, terms, until,
                                      until_patterns, once, intent, expires_at, look_again_at, ci, expect_by, expect_due_at,
-                                     close_after)
+                                     close_after, report)
                 select $1, s.id, $3, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
                        $11::text[], $12, $13::text, $14::timestamptz, clock_timestamp() + $15, $16::jsonb, $17::timestamptz, $17,
-                       $18::interval
+                       $18::interval, $19::text
                 from sessions s
                 where s.key = $2 and s.closed_at is null and {IdempotencyKeys.OperationNotDone}
                 for {hold}
@@ -96,7 +96,8 @@ public sealed class Watches(NpgsqlDataSource database)
             RepeatLookBackAfter,
             wanted.Ci?.ToJson(),
             wanted.ExpectBy?.ToUniversalTime(),
-            wanted.CloseAfter
+            wanted.CloseAfter,
+            wanted.Report?.ToCamelCase()
         );
         batch.Add($"select {Columns} where w.id = $1", id);
         batch.Add(IdempotencyKeys.SelectOperationDone, id);
@@ -124,6 +125,7 @@ public sealed class Watches(NpgsqlDataSource database)
                     )
                     {
                         Ci = wanted.Ci,
+                        Report = wanted.Report,
                         ExpectBy = wanted.ExpectBy,
                         Expectation = wanted.ExpectBy is null ? null : WatchExpectation.Waiting,
                         CloseAfter = wanted.CloseAfter,
@@ -302,6 +304,7 @@ public sealed class Watches(NpgsqlDataSource database)
         )
         {
             Ci = CiPolicy.FromJson(row.GetText("ci")),
+            Report = row.IsDBNull("report") ? null : row.GetEnum<ReportPolicy>("report"),
             ExpectBy = row.GetNullable<DateTimeOffset>("expect_by"),
             Expectation =
                 row.IsDBNull("expect_by") ? null

@@ -156,6 +156,28 @@ public sealed class ConsistencyAudit(NpgsqlDataSource database)
             """
         ),
         (
+            "The result of a turn that is to be reported is sent, or it is said why not.",
+            """
+            select format('wake %s of %s on %s: owed since %s', t.wake_number, s.key, r.subject, t.ended_at)
+            from reports r
+            join sessions s on s.id = r.session_id
+            join report_turns t on t.report = r.id and t.settled_at is null
+            where r.due_at is null
+               -- tried again for days where it fails, and by nobody where there is no account
+               or (r.attempts = 0 and r.due_at < clock_timestamp() - interval '15 minutes'
+                   and exists (select from fact_checkers c
+                               where r.subject like c.pattern and c.seen_at > clock_timestamp() - interval '1 minute'))
+            """
+        ),
+        (
+            "A session reports on a subject in one comment.",
+            """
+            select format('%s on %s: comment %s, and %s', s.key, r.subject, r.comment_id, r.doubles)
+            from reports r join sessions s on s.id = r.session_id
+            where cardinality(r.doubles) > 0
+            """
+        ),
+        (
             "A turn that has ended says how, and nobody holds it.",
             """
             select format('wake %s of session %s', wake_number, session_id)

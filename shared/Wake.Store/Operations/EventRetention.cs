@@ -22,9 +22,9 @@ public sealed class EventRetention(NpgsqlDataSource database)
 
     /// <summary>
     /// Deletes the events accepted longer ago than a given time, with the record of who heard them and of their
-    /// repetitions, pauses that ended, attempts at CI that began and what people were told so long ago. What a session
-    /// has still to hear stays, and so do all turns. A fact that is observed again afterwards is a new one. Goes on
-    /// where it ended the last time: an event that stays is looked at once a day.
+    /// repetitions, pauses that ended, attempts at CI that began, results that were reported and what people were told
+    /// so long ago. What a session has still to hear stays, and so do all turns. A fact that is observed again
+    /// afterwards is a new one. Goes on where it ended the last time: an event that stays is looked at once a day.
     /// </summary>
     /// <returns>How many there were.</returns>
     public async Task<int> DeleteOlderThan(TimeSpan age, CancellationToken cancel)
@@ -38,6 +38,16 @@ public sealed class EventRetention(NpgsqlDataSource database)
             others.Add("delete from ci_attempts where at < clock_timestamp() - $1", age);
             others.Add("delete from notification_targets where seen_at < clock_timestamp() - $1", age);
             others.Add("delete from notification_facts where at < clock_timestamp() - $1", age);
+            others.Add("delete from report_turns where ended_at < clock_timestamp() - $1", age);
+            // What stands on an open pull request is edited for as long as its session goes on.
+            others.Add(
+                """
+                delete from reports r
+                where exists (select from sessions s where s.id = r.session_id and s.closed_at < clock_timestamp() - $1)
+                  and not exists (select from report_turns t where t.report = r.id)
+                """,
+                age
+            );
             others.Add(
                 """
                 delete from chat_messages m

@@ -210,6 +210,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                     )
                 )
                     .Concat(await ListNotified(session.Id, cancel))
+                    .Concat(await ListOwedReports(session.Id, cancel))
                     .OrderBy(x => x.At),
             ]
         );
@@ -241,6 +242,41 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 row.GetText(1),
                 row.GetNullable<int>(2),
                 row.GetText(3)
+            ),
+            cancel
+        );
+    }
+
+    // What is still to be reported of its turns. What became of the others is in the ledger.
+    async Task<IReadOnlyList<LedgerLine>> ListOwedReports(Guid sessionId, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select t.ended_at, s.key, t.wake_number,
+                   concat(r.kind, ' on ', r.subject, ': ',
+                          case when exists (select from fact_checkers c
+                                            where r.subject like c.pattern and c.seen_at > clock_timestamp() - interval '1 minute')
+                               then concat('is sent at ', to_char(r.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), 'Z')
+                               else 'no producer with an account for it runs' end,
+                          ', ' || r.error)
+            from reports r
+            join sessions s on s.id = r.session_id
+            join report_turns t on t.report = r.id and t.settled_at is null
+            where r.session_id = $1
+            order by t.ended_at desc
+            limit $2
+            """
+        );
+        command.Parameters.AddWithValue(sessionId);
+        command.Parameters.AddWithValue(MaxLines);
+        return await command.ReadAll(
+            row => new LedgerLine(
+                row.GetFieldValue<DateTimeOffset>(0),
+                "reporting",
+                null,
+                row.GetString(1),
+                row.GetInt32(2),
+                row.GetString(3)
             ),
             cancel
         );

@@ -200,6 +200,12 @@ public sealed class Profile
     /// </summary>
     public CiPolicy? Ci { get; init; }
 
+    /// <summary>
+    /// Where the results of its sessions' turns are reported, where neither the watch nor the route that has brought an
+    /// event says. Null: nowhere.
+    /// </summary>
+    public ReportPolicy? Report { get; init; }
+
     /// <summary>What becomes of the session's questions.</summary>
     public QuestionPolicy Questions { get; init; } = QuestionPolicy.Defer;
 

@@ -103,7 +103,8 @@ static class CiAttempts
         await using var batch = new NpgsqlBatch(connection);
         batch.Add(
             """
-            select a.wake_number, a.sha, a.checks, a.error, a.counts, a.excerpt, t.said, a.event, a.escalated, a.reset_at is not null
+            select a.wake_number, a.sha, a.checks, a.error, a.counts, a.excerpt,
+                   case when length(t.said) > 300 then left(t.said, 300) || ' […]' else t.said end, a.event, a.escalated, a.reset_at is not null
             from ci_attempts a
             left join turns t on t.session_id = a.session_id and t.wake_number = a.wake_number
             where a.session_id = $1 and a.subject = $2

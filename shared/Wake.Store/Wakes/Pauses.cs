@@ -277,7 +277,7 @@ public sealed class Pauses(NpgsqlDataSource database)
     /// before.
     /// </summary>
     public async Task ReplaceProfiles(
-        IReadOnlyDictionary<string, (string Pool, CiPolicy? Ci)> profiles,
+        IReadOnlyDictionary<string, (string Pool, CiPolicy? Ci, ReportPolicy? Report)> profiles,
         CancellationToken cancel
     )
     {
@@ -286,15 +286,16 @@ public sealed class Pauses(NpgsqlDataSource database)
             batch.Add("delete from profile_pools where profile <> all ($1)", (object)profiles.Keys.ToArray());
             batch.Add(
                 """
-                insert into profile_pools as known (profile, pool, ci)
-                select profile, pool, nullif(ci, '')::jsonb
-                from unnest($1::text[], $2::text[], $3::text[]) as given (profile, pool, ci) order by profile
-                on conflict (profile) do update set pool = excluded.pool, ci = excluded.ci
-                where (known.pool, known.ci) is distinct from (excluded.pool, excluded.ci)
+                insert into profile_pools as known (profile, pool, ci, report)
+                select profile, pool, nullif(ci, '')::jsonb, nullif(report, '')
+                from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as given (profile, pool, ci, report) order by profile
+                on conflict (profile) do update set pool = excluded.pool, ci = excluded.ci, report = excluded.report
+                where (known.pool, known.ci, known.report) is distinct from (excluded.pool, excluded.ci, excluded.report)
                 """,
                 profiles.Keys.ToArray(),
                 profiles.Values.Select(x => x.Pool).ToArray(),
-                profiles.Values.Select(x => x.Ci?.ToJson() ?? "").ToArray()
+                profiles.Values.Select(x => x.Ci?.ToJson() ?? "").ToArray(),
+                profiles.Values.Select(x => x.Report?.ToCamelCase() ?? "").ToArray()
             );
             await batch.ExecuteNonQueryAsync(cancel);
         }

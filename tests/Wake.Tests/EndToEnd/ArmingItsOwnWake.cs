@@ -31,6 +31,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
                 ["expires"] = "7d",
                 ["on_end"] = "close",
                 ["close_after"] = "1h",
+                ["report"] = "comment",
             }
         );
         var listed = await Call(client, "list_watches", []);
@@ -55,6 +56,7 @@ public sealed class ArmingItsOwnWake(StandaloneSystem shared) : IClassFixture<St
         Assert.Equal("github:octo-org/hello#972", JsonElement.Parse(watch.Text).GetProperty("subject").GetString());
         Assert.Contains(id, listed.Text);
         Assert.Contains("\"onEnd\":\"close\",\"closeAfterSeconds\":3600", listed.Text);
+        Assert.Contains("\"report\":\"comment\"", listed.Text);
         Assert.Contains(id, explained.Text);
         Assert.False(cancelled.Failed);
         Assert.True(refused.Failed);

@@ -114,6 +114,24 @@ public sealed class Auditing(Auditing.Finished finished) : IClassFixture<Auditin
             """,
         "A chat that is served shows within a quarter of an hour how a question was settled."
     )]
+    [InlineData(
+        """
+            with place as (
+                insert into reports (session_id, subject, kind)
+                select session_id, 'github:octo-org/hello#1', 'comment' from turns limit 1
+                returning id
+            )
+            insert into report_turns (report, wake_number, outcome) select id, 1, 'completed' from place
+            """,
+        "The result of a turn that is to be reported is sent, or it is said why not."
+    )]
+    [InlineData(
+        """
+            insert into reports (session_id, subject, kind, comment_id, doubles)
+            select session_id, 'github:octo-org/hello#1', 'comment', 7, '{8}' from turns limit 1
+            """,
+        "A session reports on a subject in one comment."
+    )]
     [InlineData("update spending set usd = usd + 1", "What turns cost is what was spent.")]
     [InlineData(
         "insert into duplicates (event, observation, source) values (4711, 'x', 'y')",

@@ -108,6 +108,7 @@ public sealed class HttpShapes
     )
     {
         Ci = Ci,
+        Report = ReportPolicy.Comment,
         ExpectBy = Time,
         Expectation = WatchExpectation.Silent,
         OnEnd = EndPolicy.Close,
@@ -118,7 +119,7 @@ public sealed class HttpShapes
         "id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","subject":"github:octo-org/hello#972",
         "types":["github.ci.*"],"where":["data.conclusion = failure"],"until":["github.pull_request.merged"],
         "once":true,"intent":"then deploy it","expires":"2031-02-03T04:05:06+00:00","created":"2031-02-03T04:05:06+00:00",
-        "ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00","expectation":"silent","onEnd":"close",
+        "ci":{{CiJson}},"report":"comment","expectBy":"2031-02-03T04:05:06+00:00","expectation":"silent","onEnd":"close",
         "closeAfterSeconds":3600
         """;
 
@@ -250,13 +251,14 @@ public sealed class HttpShapes
             new NewWatch("implementer", "s", ["t"], ["w"], ["u"], Once: true, "i", Time)
             {
                 Ci = Ci,
+                Report = ReportPolicy.Comment,
                 ExpectBy = Time,
                 OnEnd = EndPolicy.Close,
                 CloseAfterSeconds = 3600,
             },
             $$"""
             {"session":"implementer","subject":"s","types":["t"],"where":["w"],"until":["u"],"once":true,"intent":"i",
-             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}},"expectBy":"2031-02-03T04:05:06+00:00",
+             "expires":"2031-02-03T04:05:06+00:00","ci":{{CiJson}},"report":"comment","expectBy":"2031-02-03T04:05:06+00:00",
              "onEnd":"close","closeAfterSeconds":3600}
             """
         ),
@@ -275,6 +277,7 @@ public sealed class HttpShapes
                 Expires = Watch.Expires,
                 Created = Watch.Created,
                 Ci = Ci,
+                Report = ReportPolicy.Comment,
                 ExpectBy = Time,
                 Expectation = WatchExpectation.Silent,
                 OnEnd = EndPolicy.Close,
@@ -296,10 +299,11 @@ public sealed class HttpShapes
                 OnEnd = EndPolicy.Close,
                 CloseAfterSeconds = 3600,
                 Ci = Ci,
+                Report = ReportPolicy.Status,
             },
             $$$"""
             {"types":["t"],"subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}}}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}},"report":"status"}
             """
         ),
         (Ci, CiJson),
@@ -318,11 +322,12 @@ public sealed class HttpShapes
                 OnEnd = EndPolicy.Close,
                 CloseAfterSeconds = 3600,
                 Ci = Ci,
+                Report = ReportPolicy.Status,
             },
             $$$"""
             {"name":"assigned","configured":true,"created":"2031-02-03T04:05:06+00:00","warnings":["w"],"types":["t"],
              "subject":"s","where":["w"],"session":"implementer@{subject}","profile":"default",
-             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}}}
+             "workspace":"/srv/wake/{session}","fullPrompt":"f","deltaPrompt":"d","onEnd":"close","closeAfterSeconds":3600,"ci":{{{CiJson}}},"report":"status"}
             """
         ),
         (
@@ -630,6 +635,7 @@ public sealed class HttpShapes
     [InlineData(typeof(PromptForm), "full delta")]
     [InlineData(typeof(PauseScope), "all session route profile pool source subject")]
     [InlineData(typeof(EndPolicy), "keep close")]
+    [InlineData(typeof(ReportPolicy), "none comment status")]
     [InlineData(typeof(WatchExpectation), "waiting came silent")]
     [InlineData(typeof(NotificationState), "active failing stopped unserved")]
     [InlineData(typeof(NotificationOutcome), "waiting delivered dead")]

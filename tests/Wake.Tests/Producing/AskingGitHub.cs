@@ -78,6 +78,58 @@ public sealed class AskingGitHub(TestStore store) : IClassFixture<TestStore>, IA
     static Task<WorkflowJobsResponse?> Jobs(GitHubClient client, CancellationToken cancel = default) =>
         client.Get<WorkflowJobsResponse>($"repos/{Repository}/actions/runs/3/attempts/1/jobs", Repository, cancel);
 
+    [Fact]
+    public async Task An_account_knows_its_login()
+    {
+        using var person = Client(new() { Api = github.Url, Token = "ghp_secret" });
+        Assert.Equal("wake-account", await person.GetLogin(CancellationToken.None));
+
+        using var key = RSA.Create(2048);
+        using var app = App(key);
+        Assert.Equal("wake-account[bot]", await app.GetLogin(CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData(403)]
+    [InlineData(404)]
+    [InlineData(410)]
+    [InlineData(422)]
+    public async Task What_may_not_be_written_is_an_answer(int status)
+    {
+        using var client = Client(new() { Api = github.Url, Token = "ghp_secret" });
+        github.Fail("/issues/1/comments", status, """{"message":"It is locked."}""");
+
+        var refused = Assert.IsType<GitHubWritten.Refused>(await Write(client));
+
+        Assert.Equal((status, $"status {status}, It is locked."), (refused.Status, refused.Why));
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(502)]
+    [InlineData(429)]
+    public async Task Of_what_may_have_been_written_nobody_knows_and_it_is_not_sent_again(int status)
+    {
+        using var client = Client(new() { Api = github.Url, Token = "ghp_secret" });
+        github.Fail("/issues/1/comments", status);
+        var before = Writes();
+
+        await Assert.ThrowsAsync<GitHubUnavailableException>(() => Write(client));
+
+        Assert.Equal(before + 1, Writes());
+
+        int Writes() => github.Requests.Count(x => x.Method == "POST" && x.Path.EndsWith("/issues/1/comments"));
+    }
+
+    static Task<GitHubWritten> Write(GitHubClient client) =>
+        client.Write(
+            $"repos/{Repository}/issues/1/comments",
+            new() { ["body"] = "x" },
+            Repository,
+            change: false,
+            CancellationToken.None
+        );
+
     public static TheoryData<int, string> Elsewhere()
     {
         var all = new TheoryData<int, string>();

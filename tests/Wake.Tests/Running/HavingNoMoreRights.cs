@@ -184,6 +184,7 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             {
                 ["GitHub__Accounts__main__Api"] = github.Url.ToString(),
                 ["GitHub__Accounts__main__Token"] = "ghp_secret",
+                ["GitHub__PollInterval"] = "00:00:00.5",
             }
         );
         await Eventually.Holds(() => wake.Scalar<bool>("select exists (select from fact_checkers)"));
@@ -200,6 +201,21 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Stale, "the pull request is merged"), (turn.Outcome, turn.Note));
         Assert.Contains("was not told of it: wake 1 ended stale", (await wake.ExplainEvent(observed.Id)).Summary);
+
+        var watch = new
+        {
+            session = key,
+            subject = "github:octo-org/hello#1",
+            report = "comment",
+        };
+        Assert.True((await wake.Http.PostAsJsonAsync("/v1/watches", watch)).IsSuccessStatusCode);
+        await wake.Post(WakeSystem.Event("github:octo-org/hello#1", "a result"));
+        await Eventually.Holds(
+            async () =>
+                await wake.Scalar<long>("select count(*) from decisions where kind in ('reported', 'ownComment')") == 2,
+            "the comment is made, and seen by the poller"
+        );
+        Assert.Contains("completed", Assert.Single(github.CommentsOn(1)).Body);
 
         // Nobody waits for one that has said good-bye.
         await producer.Stop();
@@ -219,7 +235,9 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
             }
         );
         await Eventually.Holds(async () =>
-            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/notifications"))!.Count == 1
+            (await wake.Http.GetFromJsonAsync<List<JsonElement>>("/v1/notifications"))!.Any(x =>
+                x.GetProperty("name").GetString() == "desktop"
+            )
         );
         var key = await wake.Session();
         await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");
@@ -296,6 +314,12 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
     [InlineData("wake_notifier", "insert into watches select * from watches")]
     [InlineData("wake_notifier", "update turns set ended_at = now()")]
     [InlineData("wake_notifier", "insert into questions select * from questions")]
+    [InlineData(
+        "wake_github",
+        "insert into reports (session_id, subject, kind) values (gen_random_uuid(), 's', 'comment')"
+    )]
+    [InlineData("wake_github", "update report_turns set words = 'x'")]
+    [InlineData("wake_runner", "select from reports")]
     [InlineData("wake_notifier", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
     [InlineData("wake_runner", "insert into notification_facts (type, data) values ('turn.completed', '{}')")]
     [InlineData("wake_runner", "select state_fact('turn.completed', null, null, null, '{}')")]

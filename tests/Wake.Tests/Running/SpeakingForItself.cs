@@ -190,6 +190,14 @@ public sealed class SpeakingForItself : IAsyncLifetime
         );
         await Refused(HttpStatusCode.Forbidden, "DELETE", Id(Path("/v1/sessions/{key}/schedule", other), later));
 
+        // With an account of its owner's.
+        await Refused(
+            HttpStatusCode.BadRequest,
+            "POST",
+            "/v1/watches",
+            $$"""{"session":"{{own}}","subject":"s","report":"comment"}"""
+        );
+
         // Beside its path: what the router reads and what is checked are the same.
         await Refused(
             HttpStatusCode.Forbidden,

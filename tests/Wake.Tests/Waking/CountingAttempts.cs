@@ -21,7 +21,10 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     public async Task DisposeAsync()
     {
         await store.Routes.ReplaceConfigured(new Dictionary<string, RouteDefinition>(), None);
-        await new Pauses(store.Database).ReplaceProfiles(new Dictionary<string, (string, CiPolicy?)>(), None);
+        await new Pauses(store.Database).ReplaceProfiles(
+            new Dictionary<string, (string, CiPolicy?, ReportPolicy?)>(),
+            None
+        );
     }
 
     Task Route(CiPolicy? policy) =>
@@ -304,10 +307,10 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
     {
         await Route(Policy(route));
         await new Pauses(store.Database).ReplaceProfiles(
-            new Dictionary<string, (string, CiPolicy?)>
+            new Dictionary<string, (string, CiPolicy?, ReportPolicy?)>
             {
-                ["default"] = ("default", new() { AttemptsPerCheck = 9 }),
-                ["careful"] = ("default", Policy(profile)),
+                ["default"] = ("default", new() { AttemptsPerCheck = 9 }, null),
+                ["careful"] = ("default", Policy(profile), null),
             },
             None
         );
@@ -352,10 +355,10 @@ public sealed class CountingAttempts(TestStore store) : IClassFixture<TestStore>
 
         Task Profiles(CiPolicy? policy) =>
             new Pauses(store.Database).ReplaceProfiles(
-                new Dictionary<string, (string, CiPolicy?)>
+                new Dictionary<string, (string, CiPolicy?, ReportPolicy?)>
                 {
-                    ["default"] = ("default", policy),
-                    ["other"] = ("default", null),
+                    ["default"] = ("default", policy, null),
+                    ["other"] = ("default", null, null),
                 },
                 None
             );

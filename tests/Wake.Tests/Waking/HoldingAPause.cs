@@ -96,7 +96,11 @@ public sealed class HoldingAPause(TestStore store) : IClassFixture<TestStore>, I
     public async Task A_pause_covers_the_sessions_of_its_scope(PauseScope scope, string? name, string expected)
     {
         await pauses.ReplaceProfiles(
-            new Dictionary<string, (string, CiPolicy?)> { ["default"] = ("small", null), ["minute"] = ("large", null) },
+            new Dictionary<string, (string, CiPolicy?, ReportPolicy?)>
+            {
+                ["default"] = ("small", null, null),
+                ["minute"] = ("large", null, null),
+            },
             Cancel
         );
         RouteDefinition route = new()

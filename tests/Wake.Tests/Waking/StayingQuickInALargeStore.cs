@@ -51,6 +51,7 @@ public sealed class StayingQuickInALargeStore
             "EventPruner",
             "FactChecker",
             "GitHubPoller",
+            "GitHubReporter",
             "Housekeeping",
             "MissedDeliveryRecovery",
             "TerminalConnections",
@@ -199,6 +200,10 @@ public sealed class StayingQuickInALargeStore
         var facts = new FactChecks(own);
         await facts.Register(Guid.NewGuid(), ["github:*"], ["github.*"], None);
         await facts.Take(Guid.NewGuid(), None);
+        var reports = new Reports(own);
+        Assert.False(await reports.AnyDue(None));
+        await reports.Claim(["github:*"], ["octocat"], TimeSpan.FromMinutes(1), None);
+        await reports.CountMissing(None);
         await new IdempotencyKeys(own).Claim([1], [1], TimeSpan.FromMinutes(1), None);
         await new Costs(own).ListDays(7, None);
         await new Costs(own).GetSpent(Guid.NewGuid(), "default", None);

@@ -210,7 +210,7 @@ public sealed partial class LoopbackGitHub
         return id;
     }
 
-    public void Status(string sha, string context, string state) =>
+    public void Status(string sha, string context, string state, string? description = null) =>
         Add(
             $"commits/{sha}/status",
             new()
@@ -218,6 +218,7 @@ public sealed partial class LoopbackGitHub
                 ["id"] = Interlocked.Increment(ref ids),
                 ["context"] = context,
                 ["state"] = state,
+                ["description"] = description,
                 ["created_at"] = Now(),
                 ["updated_at"] = Now(),
             }

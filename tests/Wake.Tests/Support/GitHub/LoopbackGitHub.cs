@@ -244,6 +244,7 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             Token is not null
             && request.Headers.Authorization != $"Bearer {Token}"
             && !path.Contains("/installation", StringComparison.Ordinal)
+            && path != "/app"
         )
         {
             // To whoever may not see it, a private repository is not there.
@@ -255,7 +256,11 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             return;
         }
 
-        if (path.EndsWith("/installation", StringComparison.Ordinal))
+        if (path == "/user")
+            await Json(http, 200, new JsonObject { ["login"] = Login, ["type"] = "User" });
+        else if (path == "/app")
+            await Json(http, 200, new JsonObject { ["slug"] = Login });
+        else if (path.EndsWith("/installation", StringComparison.Ordinal))
             await Json(
                 http,
                 200,
@@ -331,6 +336,9 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
 
     async Task Show(HttpContext http, string path)
     {
+        if (await TakeWrite(http, path))
+            return;
+
         if (path == "actions/runs")
         {
             var head = (string?)http.Request.Query["head_sha"];
@@ -354,6 +362,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Paged(http, Newest("pulls/"), null);
         else if (path == "issues")
             await Paged(http, Newest("issues/"), null);
+        else if (CommentsOf().Match(path) is { Success: true } conversation)
+            await Paged(http, Conversation(conversation.Groups[1].Value, http.Request.Query["since"]), null);
         else if (path is "issues/comments" or "pulls/comments")
         {
             var since = (string?)http.Request.Query["since"] ?? "";
@@ -382,6 +392,8 @@ public sealed partial class LoopbackGitHub : IAsyncDisposable
             await Paged(http, Items(path), null);
         else if (things.ContainsKey(path))
             await Json(http, 200, Snapshot(path));
+        else if (path.StartsWith("issues/", StringComparison.Ordinal) && things.ContainsKey($"pulls/{path[7..]}"))
+            await Json(http, 200, Snapshot($"pulls/{path[7..]}"));
         else if (OneOf(path) is { } one)
             await Json(http, 200, one);
         else

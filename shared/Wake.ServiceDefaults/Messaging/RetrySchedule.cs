@@ -1,8 +1,8 @@
-namespace Wake.Notifier;
+namespace Wake.ServiceDefaults;
 
 /// <summary>When a message that has failed is sent again: the schedule of Standard Webhooks, over three
 /// days.</summary>
-static class RetrySchedule
+public static class RetrySchedule
 {
     static readonly TimeSpan[] Delays =
     [
