@@ -43,12 +43,12 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         var asked = await telegram.Shows($"{key} asks:");
-        await telegram.Press(asked, "Blue", LoopbackTelegram.Anna);
-        await telegram.Press(asked, "S", LoopbackTelegram.Ben);
-        await telegram.Press(asked, "L", LoopbackTelegram.Anna);
-        telegram.Write("3: not before the \"audit\"; $(id)", LoopbackTelegram.Ben, asked.Id);
+        await telegram.Press(asked, "Blue", LoopbackChat.Anna);
+        await telegram.Press(asked, "S", LoopbackChat.Ben);
+        await telegram.Press(asked, "L", LoopbackChat.Anna);
+        telegram.Write("3: not before the \"audit\"; $(id)", LoopbackChat.Ben, asked.Id);
         await telegram.Shows("Chosen for 3: not before");
-        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Send", LoopbackTelegram.Anna));
+        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Send", LoopbackChat.Anna));
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         var told = machines.Api.Requests[^1];
@@ -58,9 +58,9 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
 
         // What a person writes there is an event of theirs, and what comes of it is asked there as well.
         var ended = await telegram.Shows($"{key}: wake 1 completed");
-        telegram.Write($"Try it [[bash:{Ran}]][[say:fine]]", LoopbackTelegram.Anna, ended.Id);
+        telegram.Write($"Try it [[bash:{Ran}]][[say:fine]]", LoopbackChat.Anna, ended.Id);
         var call = await telegram.Shows($"{key} asks to be allowed Bash:");
-        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackTelegram.Ben));
+        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackChat.Ben));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 2)).Outcome);
         Assert.True(machines.Api.Requests[^1].IsInConversation("caused by Anna (@anna) [7] in chat"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));

@@ -1,7 +1,7 @@
 using Wake.Contracts;
 using Wake.Testing;
 using Wake.Tests.Support;
-using static Wake.Tests.Support.LoopbackTelegram;
+using static Wake.Tests.Support.LoopbackChat;
 
 namespace Wake.Tests.EndToEnd;
 
@@ -31,7 +31,7 @@ public sealed class ChattingThroughCrashes
             if (when == 0)
             {
                 // It has sent the question and not noted it.
-                telegram.Faults = method => method == "sendMessage" ? Fault.SilentAfter : Fault.None;
+                telegram.Faults = call => call is Call.Post ? Fault.SilentAfter : Fault.None;
             }
 
             await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");

@@ -5,14 +5,14 @@ using Wake.Notifier;
 using Wake.Store;
 using Wake.Testing;
 using Wake.Tests.Support;
-using static Wake.Tests.Support.LoopbackTelegram;
+using static Wake.Tests.Support.LoopbackChat;
 
 namespace Wake.Tests.Notifying;
 
 /// <summary>People answer, write and give commands in a chat, and it fails in every way a chat fails.</summary>
-public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
+public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 {
-    static readonly CancellationToken Cancel = CancellationToken.None;
+    private protected static readonly CancellationToken Cancel = CancellationToken.None;
 
     const string Colour = """
         {"questions": [{"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
@@ -28,113 +28,104 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
 
     readonly Questions questions = new(store.Database);
 
+    private protected TestStore Store => store;
+
     [Fact]
     public async Task A_question_is_there_at_once_and_a_press_answers_it_for_all_to_see()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "one");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "one");
         var id = await Ask("one", Colour);
         var asked = DateTimeOffset.UtcNow;
 
-        var message = await telegram.Shows("Which colour?");
+        var message = await chat.Shows("Which colour?");
         // It is 3 s where nothing else runs.
-        Assert.True(telegram.Calls.First(x => x.Method == "sendMessage").At - asked < TimeSpan.FromSeconds(6));
+        Assert.True(chat.Calls.First(x => x.Call is Call.Post).At - asked < TimeSpan.FromSeconds(6));
         Assert.Equal(["Red", "Blue"], message.Buttons.Select(x => x.Label));
         Assert.Contains("one asks:\nWhich colour?\n– Red: as fire\n– Blue: as the sea", message.Text);
         Assert.Contains("Without an answer it goes on at ", message.Text);
-        Assert.Equal("one goes on.", await telegram.Press(message, "Blue", Anna));
+        Assert.Equal("one goes on.", await chat.Press(message, "Blue", Anna));
 
-        message = await telegram.Shows("Answered by Anna (@anna) [7] in one, ");
+        message = await chat.Shows($"Answered by {chat.NameOf(Anna)} in one, ");
         Assert.Empty(message.Buttons);
         Assert.EndsWith("UTC:\nBlue", message.Text, StringComparison.Ordinal);
         var question = await questions.Find(id, Cancel);
         Assert.Equal("Blue", question!.Answers!["Which colour?"]);
         Assert.Equal(
-            $"question {id}, by Anna (@anna) [7] in one",
+            $"question {id}, by {chat.NameOf(Anna)} in one",
             await store.Scalar<string>("select note from decisions where kind = 'answered' and note like $1", $"%{id}%")
         );
         Assert.StartsWith(
             "Too late. Answered by Anna",
-            await telegram.Press(message with { Buttons = [new("Red", $"q|{id:N}|0|c0.0")] }, "Red", Ben),
+            await chat.Press(message with { Buttons = [new("Red", $"q|{id:N}|0|c0.0")] }, "Red", Ben),
             StringComparison.Ordinal
         );
-        Assert.Single(telegram.Messages);
+        Assert.Single(chat.Messages);
     }
 
     [Fact]
     public async Task Several_questions_are_answered_when_all_is_chosen_and_sent()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "three");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "three");
         var id = await Ask("three", Three);
 
-        var message = await telegram.Shows("Which sizes?");
+        var message = await chat.Shows("Which sizes?");
         Assert.Equal(
             ["1: Red", "1: Blue", "2: S", "2: M", "2: L", "3: Now", "3: Later", "Send"],
             message.Buttons.Select(x => x.Label)
         );
-        await telegram.Press(message, "Red", Anna);
-        await telegram.Shows("Chosen for 1: Red");
-        await telegram.Press(message, "Blue", Anna);
-        await telegram.Press(message, "L", Ben);
-        await telegram.Press(message, "S", Anna);
-        await telegram.Press(message, "M", Anna);
-        await telegram.Press(message, "M", Ben);
-        await telegram.Shows("Chosen for 2: S, L");
+        await chat.Press(message, "Red", Anna);
+        await chat.Shows("Chosen for 1: Red");
+        await chat.Press(message, "Blue", Anna);
+        await chat.Press(message, "L", Ben);
+        await chat.Press(message, "S", Anna);
+        await chat.Press(message, "M", Anna);
+        await chat.Press(message, "M", Ben);
+        await chat.Shows("Chosen for 2: S, L");
         Assert.Equal("Nothing is chosen yet for 3.", await PressSend());
-        telegram.Write("3: not before the \"audit\"; $(id)", Ben, message.Id);
-        await telegram.Shows("Chosen for 3: not before the \"audit\"; $(id)");
+        chat.Write("3: not before the \"audit\"; $(id)", Ben, message.Id);
+        await chat.Shows("Chosen for 3: not before the \"audit\"; $(id)");
 
         // Ben changes it, and Anna has not seen that.
-        var seen = (await telegram.Shows("Chosen for 3:")).Buttons.Single(x => x.Label == "Send");
-        await telegram.Press(message, "M", Ben);
-        telegram.StartPressOf(message.Id, seen.Data, Anna);
+        var seen = (await chat.Shows("Chosen for 3:")).Buttons.Single(x => x.Label == "Send");
+        await chat.Press(message, "M", Ben);
+        chat.StartPressOf(message.Id, seen.Data, Anna);
         await Eventually.Holds(() =>
-            Task.FromResult(
-                telegram.Told.Any(x => x.Text.StartsWith("The choice has changed", StringComparison.Ordinal))
-            )
+            Task.FromResult(chat.Told.Any(x => x.Text.StartsWith("The choice has changed", StringComparison.Ordinal)))
         );
-        await telegram.Shows("Chosen for 2: S, M, L");
+        await chat.Shows("Chosen for 2: S, M, L");
         Assert.Equal("three goes on.", await PressSend());
 
-        await telegram.Shows("Answered by Anna (@anna) [7] in three, ");
+        await chat.Shows($"Answered by {chat.NameOf(Anna)} in three, ");
         var answers = (await questions.Find(id, Cancel))!.Answers!;
         Assert.Equal(
             ["Blue", "S, M, L", "not before the \"audit\"; $(id)"],
             answers.OrderBy(x => Three.IndexOf(x.Key, StringComparison.Ordinal)).Select(x => x.Value)
         );
 
-        Task<string> PressSend() => telegram.Press(message, "Send", Anna);
+        Task<string> PressSend() => chat.Press(message, "Send", Anna);
     }
-
-    // A client may send what no button has.
-    [Theory]
-    [InlineData("c1.2", true)]
-    [InlineData("c\u0661.\u0662", false)]
-    [InlineData("c100.1", false)]
-    [InlineData("c-1.1", false)]
-    public void A_choice_is_two_numbers_in_ASCII(string pressed, bool known) =>
-        Assert.Equal(known, ChatPress.Parse($"q|{Guid.NewGuid():N}|0|{pressed}")!.Choice is not null);
 
     [Fact]
     public async Task Of_two_who_press_at_once_one_wins_and_both_see_it()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "both");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "both");
         for (var round = 0; round < 5; round++)
         {
             var id = await Ask($"both-{round}", Colour);
-            var message = await telegram.Shows($"both-{round} asks");
+            var message = await chat.Shows($"both-{round} asks");
 
             // A third answers by the API in the same moment.
             var elsewhere = Task.Run(() =>
                 questions.Answer(id, new Dictionary<string, string> { ["Which colour?"] = "Green" }, Cancel)
             );
-            string[] presses = [telegram.StartPress(message, "Red", Anna), telegram.StartPress(message, "Blue", Ben)];
+            string[] presses = [chat.StartPress(message, "Red", Anna), chat.StartPress(message, "Blue", Ben)];
 
             var told = await Eventually.Sees(() =>
                 Task.FromResult(
-                    telegram.Told.Where(x => presses.Contains(x.Press)).ToList() is { Count: 2 } both ? both : null
+                    chat.Told.Where(x => presses.Contains(x.Press)).ToList() is { Count: 2 } both ? both : null
                 )
             );
             var won = told.Count(x => x.Text == $"both-{round} goes on.") + (await elsewhere ? 1 : 0);
@@ -145,9 +136,7 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
                 x => Assert.EndsWith(answer, x.Text, StringComparison.Ordinal)
             );
             var shown = await Eventually.Sees(() =>
-                Task.FromResult(
-                    telegram.Messages.FirstOrDefault(x => x.Id == message.Id && x.Text.Contains("Answered"))
-                )
+                Task.FromResult(chat.Messages.FirstOrDefault(x => x.Id == message.Id && x.Text.Contains("Answered")))
             );
             Assert.EndsWith($"UTC:\n{answer}", shown.Text, StringComparison.Ordinal);
             Assert.Equal(
@@ -163,40 +152,40 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task A_stranger_is_not_heard()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "strange");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "strange");
         var id = await Ask("strange", Colour);
-        var message = await telegram.Shows("Which colour?");
+        var message = await chat.Shows("Which colour?");
 
-        Assert.Contains("You may not answer here", await telegram.Press(message, "Red", Stranger));
-        telegram.Write("Red", Stranger, message.Id);
-        telegram.Write("close", Stranger, message.Id);
+        Assert.Contains("You may not answer here", await chat.Press(message, "Red", Stranger));
+        chat.Write("Red", Stranger, message.Id);
+        chat.Write("close", Stranger, message.Id);
         // Nor is a button that was never there, nor what others talk about.
-        telegram.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
-        telegram.StartPressOf(message.Id, $"q|{id:N}|0|c0.9", Anna);
-        telegram.StartPressOf(message.Id, "q|1|2", Anna);
-        telegram.Write("close", Anna);
+        chat.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
+        chat.StartPressOf(message.Id, $"q|{id:N}|0|c0.9", Anna);
+        chat.StartPressOf(message.Id, "q|1|2", Anna);
+        chat.Write("close", Anna);
 
-        await Eventually.Holds(() => Task.FromResult(telegram.Unread == 0), "all of it was read");
+        await Eventually.Holds(() => Task.FromResult(chat.Unread == 0), "all of it was read");
         Assert.Null((await questions.Find(id, Cancel))!.Outcome);
         Assert.Null((await store.Sessions.Find("strange", Cancel))!.Closed);
         Assert.Equal(0, await store.Scalar<long>("select count(*) from events where source = 'chat:strange'"));
-        Assert.Single(telegram.Messages);
+        Assert.Single(chat.Messages);
     }
 
     [Fact]
     public async Task A_call_is_allowed_once_by_the_hash_of_what_was_shown()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "call");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "call");
         var id = await AskPermission("call", "git push\n  --force");
 
-        var message = await telegram.Shows("call asks to be allowed Bash:");
+        var message = await chat.Shows("call asks to be allowed Bash:");
         Assert.Equal(["Allow once", "Deny"], message.Buttons.Select(x => x.Label));
         Assert.Contains(message.Verbatim, x => x.Contains("git push\\n  --force"));
-        await telegram.Press(message, "Allow", Ben);
+        await chat.Press(message, "Allow", Ben);
 
-        await telegram.Shows("Allowed once by Ben [8] in call, ");
+        await chat.Shows($"Allowed once by {chat.NameOf(Ben)} in call, ");
         var question = await questions.Find(id, Cancel);
         Assert.Equal((true, question!.Permission!.Hash), (question.Decision!.Allow, question.Decision.Shown));
     }
@@ -204,17 +193,17 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task A_call_is_denied_by_a_button_or_in_words()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "deny");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "deny");
         var (first, second) = (await AskPermission("deny-1", "rm"), await AskPermission("deny-2", "rm"));
 
-        await telegram.Press(await telegram.Shows("deny-1 asks"), "Deny", Ben);
-        telegram.Write("not on a Friday", Anna, (await telegram.Shows("deny-2 asks")).Id);
+        await chat.Press(await chat.Shows("deny-1 asks"), "Deny", Ben);
+        chat.Write("not on a Friday", Anna, (await chat.Shows("deny-2 asks")).Id);
 
-        await telegram.Shows("Denied by Ben [8] in deny, ");
+        await chat.Shows($"Denied by {chat.NameOf(Ben)} in deny, ");
         Assert.EndsWith(
             "\nnot on a Friday",
-            (await telegram.Shows("Denied by Anna (@anna) [7] in deny, ")).Text,
+            (await chat.Shows($"Denied by {chat.NameOf(Anna)} in deny, ")).Text,
             StringComparison.Ordinal
         );
         Assert.Equal(new PermissionAnswer(false, null), (await questions.Find(first, Cancel))!.Decision);
@@ -225,31 +214,31 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task Who_has_denied_and_then_allows_is_told_that_it_is_denied()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "twice");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "twice");
         var id = await AskPermission("twice", "rm");
-        var message = await telegram.Shows("twice asks");
-        await telegram.Press(message, "Deny", Ben);
+        var message = await chat.Shows("twice asks");
+        await chat.Press(message, "Deny", Ben);
 
-        var told = await telegram.Press(message with { Buttons = [new("Allow once", $"q|{id:N}|0|a")] }, "Allow", Ben);
+        var told = await chat.Press(message with { Buttons = [new("Allow once", $"q|{id:N}|0|a")] }, "Allow", Ben);
 
-        Assert.Contains("Denied by Ben [8] in twice, ", told);
+        Assert.Contains($"Denied by {chat.NameOf(Ben)} in twice, ", told);
         Assert.False((await questions.Find(id, Cancel))!.Decision!.Allow);
     }
 
     [Fact]
     public async Task A_word_that_answers_an_open_question_is_no_command()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "word");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "word");
         var id = await Ask("word", Colour);
-        var message = await telegram.Shows("Which colour?");
+        var message = await chat.Shows("Which colour?");
 
-        telegram.Write("/status", Anna, message.Id);
-        await telegram.Shows(" waiting events, ");
-        telegram.Write("close", Anna, message.Id);
+        chat.Write(chat.Command("status"), Anna, message.Id);
+        await chat.Shows(" waiting events, ");
+        chat.Write("close", Anna, message.Id);
 
-        await telegram.Shows("Answered by Anna");
+        await chat.Shows("Answered by Anna");
         Assert.Equal("close", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
         Assert.Null((await store.Sessions.Find("word", Cancel))!.Closed);
     }
@@ -258,18 +247,18 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task An_answer_in_words_that_is_told_again_is_neither_an_event_nor_a_command()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        var notifier = await Notifier(telegram, "again");
+        await using var chat = await LoopbackChat.Start(kind);
+        var notifier = await Notifier(chat, "again");
         var id = await Ask("again", Colour);
-        var message = await telegram.Shows("Which colour?");
+        var message = await chat.Shows("Which colour?");
         await notifier.DisposeAsync();
         var answers = new Dictionary<string, string> { ["Which colour?"] = "close" };
-        Assert.True(await questions.Answer(id, answers, Cancel, "Anna (@anna) [7] in again"));
+        Assert.True(await questions.Answer(id, answers, Cancel, $"{chat.NameOf(Anna)} in again"));
 
-        telegram.Write("close", Anna, message.Id);
-        await using var second = await Notifier(telegram, "again");
+        chat.Write("close", Anna, message.Id);
+        await using var second = await Notifier(chat, "again");
 
-        await telegram.Shows("again goes on. Answered by Anna");
+        await chat.Shows("again goes on. Answered by Anna");
         Assert.Null((await store.Sessions.Find("again", Cancel))!.Closed);
         Assert.Null(await Events("again"));
     }
@@ -304,16 +293,16 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         string command
     )
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, key);
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, key);
         var id = await AskPermission(key, string.Concat(Enumerable.Repeat(command, times)));
 
-        var message = await telegram.Shows($"it is allowed with: wake answer {id}");
+        var message = await chat.Shows($"it is allowed with: wake answer {id}");
         Assert.Equal(["Deny"], message.Buttons.Select(x => x.Label));
-        Assert.DoesNotContain(telegram.Messages, x => x.Text.Contains("ghp_"));
-        telegram.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
+        Assert.DoesNotContain(chat.Messages, x => x.Text.Contains("ghp_"));
+        chat.StartPressOf(message.Id, $"q|{id:N}|0|a", Anna);
         await Eventually.Holds(() =>
-            Task.FromResult(telegram.Told.Any(x => x.Text == "This cannot be answered by a button."))
+            Task.FromResult(chat.Told.Any(x => x.Text == "This cannot be answered by a button."))
         );
         Assert.Null((await questions.Find(id, Cancel))!.Outcome);
     }
@@ -321,13 +310,13 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     [Fact]
     public async Task What_is_settled_elsewhere_is_shown_and_ends_the_buttons()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "else");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "else");
         var answered = await Ask("else-1", Colour);
         var expired = await Ask("else-2", Colour);
         await Ask("else-3", Colour);
         foreach (var key in (string[])["else-1", "else-2", "else-3"])
-            await telegram.Shows($"{key} asks");
+            await chat.Shows($"{key} asks");
 
         await questions.Answer(
             answered,
@@ -341,83 +330,86 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         );
         await store.Sessions.Close("else-3", Cancel);
 
-        Assert.Empty((await telegram.Shows("Answered by the key 7, ")).Buttons);
-        Assert.Empty((await telegram.Shows("Nobody answered. The session went on at ")).Buttons);
-        Assert.Empty((await telegram.Shows("The session was closed at ")).Buttons);
+        Assert.Empty((await chat.Shows("Answered by the key 7, ")).Buttons);
+        Assert.Empty((await chat.Shows("Nobody answered. The session went on at ")).Buttons);
+        Assert.Empty((await chat.Shows("The session was closed at ")).Buttons);
         // Beside that only the end of the session is news.
-        await telegram.Shows("else-3 is closed");
-        Assert.Equal(4, telegram.Messages.Count);
+        await chat.Shows("else-3 is closed");
+        Assert.Equal(4, chat.Messages.Count);
     }
 
     [Fact]
     public async Task What_a_person_writes_in_its_thread_is_told_to_the_session_at_once()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "talk");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "talk");
         var session = await store.Session("talk");
         await EndTurn(session, 1);
         await EndTurn(session, 2);
 
-        var first = await telegram.Shows("talk: wake 1 completed");
-        var second = await telegram.Shows("talk: wake 2 completed");
+        var first = await chat.Shows("talk: wake 1 completed");
+        var second = await chat.Shows("talk: wake 2 completed");
         Assert.Null(first.ReplyTo);
         Assert.Equal(first.Id, second.ReplyTo);
-        telegram.Write("Look at @everyone's <b>tests</b>\u202E", Anna, second.Id);
+        chat.Write("Look at @everyone's <b>tests</b>\u202E", Anna, second.Id);
 
-        await telegram.Shows("talk is told.");
+        await chat.Shows("talk is told.");
         var said = await Eventually.Sees(() => Events("talk"));
         Assert.Equal("Look at @everyone's <b>tests</b>\u202E", said[0].Reason);
-        Assert.Equal(("chat.message", true, "Anna (@anna) [7] in talk"), (said[0].Type, said[0].Urgent, said[0].Actor));
+        Assert.Equal(
+            ("chat.message", true, $"{chat.NameOf(Anna)} in talk"),
+            (said[0].Type, said[0].Urgent, said[0].Actor)
+        );
         Assert.Equal("due", await store.Timer(session));
 
         // A reply to what Wake has replied is one to the session as well.
-        telegram.Write("and again", Ben, (await telegram.Shows("talk is told.")).Id);
+        chat.Write("and again", Ben, (await chat.Shows("talk is told.")).Id);
         await Eventually.Holds(async () => (await Events("talk")) is [_, { Reason: "and again" }]);
     }
 
     [Fact]
     public async Task Commands_are_answered_by_Wake_itself()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "order");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "order");
         await EndTurn(await store.Session("order"), 1);
-        var message = await telegram.Shows("order: wake 1 completed");
+        var message = await chat.Shows("order: wake 1 completed");
 
-        telegram.Write("/status@wake_bot", Anna, message.Id);
-        Assert.Contains("Wake 1 ended Completed at ", (await telegram.Shows("order: Idle, 0 waiting events")).Text);
-        telegram.Write("Pause", Anna, message.Id);
-        await telegram.Shows("order is paused. Reply resume to end it.");
-        Assert.Equal("by Anna (@anna) [7] in order", (await store.Sessions.Find("order", Cancel))!.Paused!.Reason);
-        telegram.Write("news", Ben, message.Id);
-        await telegram.Shows("order is told later. Paused until somebody ends it (by Anna (@anna) [7] in order).");
-        telegram.Write("resume", Ben, message.Id);
-        await telegram.Shows("order goes on.");
+        chat.Write(chat.Command("status"), Anna, message.Id);
+        Assert.Contains("Wake 1 ended Completed at ", (await chat.Shows("order: Idle, 0 waiting events")).Text);
+        chat.Write("Pause", Anna, message.Id);
+        await chat.Shows("order is paused. Reply resume to end it.");
+        Assert.Equal($"by {chat.NameOf(Anna)} in order", (await store.Sessions.Find("order", Cancel))!.Paused!.Reason);
+        chat.Write("news", Ben, message.Id);
+        await chat.Shows($"order is told later. Paused until somebody ends it (by {chat.NameOf(Anna)} in order).");
+        chat.Write("resume", Ben, message.Id);
+        await chat.Shows("order goes on.");
         Assert.Null((await store.Sessions.Find("order", Cancel))!.Paused);
-        telegram.Write("stop", Ben, message.Id);
-        await telegram.Shows("order is paused, and a turn that runs is stopped.");
+        chat.Write("stop", Ben, message.Id);
+        await chat.Shows("order is paused, and a turn that runs is stopped.");
         Assert.True(
             await store.Scalar<bool>("select interrupts from pauses where name = 'order' and ended_at is null")
         );
-        telegram.Write("close", Anna, message.Id);
-        await telegram.Shows("order is closed.");
+        chat.Write("close", Anna, message.Id);
+        await chat.Shows("order is closed.");
         Assert.Equal(
-            "by Anna (@anna) [7] in order",
+            $"by {chat.NameOf(Anna)} in order",
             await store.Scalar<string>(
                 """
                 select d.note from decisions d join sessions s on s.id = d.session_id where s.key = 'order' and d.kind = 'closed'
                 """
             )
         );
-        telegram.Write("are you there?", Anna, message.Id);
-        await Eventually.Holds(() => Task.FromResult(telegram.Messages.Count(x => x.Text == "order is closed.") == 2));
+        chat.Write("are you there?", Anna, message.Id);
+        await Eventually.Holds(() => Task.FromResult(chat.Messages.Count(x => x.Text == "order is closed.") == 2));
         Assert.Equal(["news"], (await Events("order"))!.Select(x => x.Reason));
     }
 
     [Fact]
     public async Task What_a_session_writes_is_text()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, "odd");
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "odd");
         var hostile =
             "@everyone /close #tag *b* <a href='x'> \u202E\u0007 [x](tg://user?id=7) key sk-ant-0123456789abcdef ";
         var item = new
@@ -428,21 +420,21 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         };
         var id = await Ask("odd @everyone", JsonSerializer.Serialize(new { questions = new[] { item } }));
 
-        var message = await telegram.Shows("Reply to answer in your own words.");
-        var all = string.Concat(telegram.Messages.Select(x => x.Text));
+        var message = await chat.Shows("Reply to answer in your own words.");
+        var all = string.Concat(chat.Messages.Select(x => x.Text));
         Assert.DoesNotContain(all, x => char.IsControl(x) && x != '\n');
         Assert.DoesNotContain("sk-ant-0123456789abcdef", all);
         Assert.Contains("\\u202e\\u0007", all);
         // All of it stands in pieces that are shown as they are.
-        var outside = telegram.Messages.Aggregate(
+        var outside = chat.Messages.Aggregate(
             all,
             (text, x) => x.Verbatim.OrderByDescending(y => y.Length).Aggregate(text, (rest, y) => rest.Replace(y, ""))
         );
         Assert.DoesNotContain("@everyone", outside);
         Assert.DoesNotContain("/close", outside);
 
-        await telegram.Press(message, "@everyone", Anna);
-        await telegram.Shows("Answered by Anna");
+        await chat.Press(message, "@everyone", Anna);
+        await chat.Shows("Answered by Anna");
         Assert.Equal(hostile, Assert.Single((await questions.Find(id, Cancel))!.Answers!).Value);
     }
 
@@ -454,29 +446,30 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     public async Task A_send_that_fails_is_made_again_and_says_so_where_it_may_have_arrived(Fault fault, bool unsure)
     {
         var name = $"{fault}".ToLowerInvariant();
-        await using var telegram = await LoopbackTelegram.Start();
+        await using var chat = await LoopbackChat.Start(kind);
         var failing = true;
-        telegram.Faults = method => method == "sendMessage" && failing ? fault : Fault.None;
-        await using var notifier = await Notifier(telegram, name);
+        chat.Faults = call => call is Call.Post && failing ? fault : Fault.None;
+        await using var notifier = await Notifier(chat, name);
         var id = await Ask(name, Colour);
         await Eventually.Holds(() => Failed(name));
 
         failing = false;
         await Hurry(name);
         var message = await Eventually.Sees(() =>
-            Task.FromResult(telegram.Messages.LastOrDefault(x => x.Text.Contains("Which colour?") && IsSecond(x)))
+            Task.FromResult(chat.Messages.LastOrDefault(x => x.Text.Contains("Which colour?") && IsSecond(x)))
         );
 
-        Assert.Equal(unsure, message.Text.StartsWith("(Sent again", StringComparison.Ordinal));
-        Assert.Equal(fault is Fault.CutAfter ? 2 : 1, telegram.Messages.Count);
+        var unknown = unsure && !chat.KnowsWhatArrived;
+        Assert.Equal(unknown, message.Text.StartsWith("(Sent again", StringComparison.Ordinal));
+        Assert.Equal(fault is Fault.CutAfter && unknown ? 2 : 1, chat.Messages.Count);
         // Whichever of the two is pressed, both show it.
-        await telegram.Press(telegram.Messages[0], "Blue", Anna);
+        await chat.Press(chat.Messages[0], "Blue", Anna);
         await Eventually.Holds(() =>
-            Task.FromResult(telegram.Messages.All(x => x.Buttons is [] && x.Text.Contains("Answered by Anna")))
+            Task.FromResult(chat.Messages.All(x => x.Buttons is [] && x.Text.Contains("Answered by Anna")))
         );
         Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
 
-        bool IsSecond(Message x) => fault is not Fault.CutAfter || x.Id != telegram.Messages[0].Id;
+        bool IsSecond(Message x) => chat.KnowsWhatArrived || fault is not Fault.CutAfter || x.Id != chat.Messages[0].Id;
     }
 
     [Theory]
@@ -486,49 +479,50 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
     public async Task An_edit_and_a_reading_that_fail_are_made_again(Fault fault)
     {
         var name = $"edit-{fault}".ToLowerInvariant();
-        await using var telegram = await LoopbackTelegram.Start();
-        await using var notifier = await Notifier(telegram, name);
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, name);
         var id = await Ask(name, Colour);
-        var message = await telegram.Shows("Which colour?");
-        var left = new Dictionary<string, int>
+        var message = await chat.Shows("Which colour?");
+        var left = new Dictionary<Call, int>
         {
-            ["editMessageText"] = 2,
-            ["getUpdates"] = 2,
-            ["answerCallbackQuery"] = 1,
+            [Call.Edit] = 2,
+            [Call.Read] = 2,
+            [Call.Acknowledge] = 1,
         };
-        telegram.Faults = method =>
+        chat.Faults = call =>
         {
             lock (left)
-                return left.GetValueOrDefault(method) > 0 && left[method]-- > 0 ? fault : Fault.None;
+                return left.GetValueOrDefault(call) > 0 && left[call]-- > 0 ? fault : Fault.None;
         };
 
-        telegram.StartPress(message, "Blue", Anna);
+        chat.Disconnect();
+        chat.StartPress(message, "Blue", Anna);
 
-        await telegram.Shows("Answered by Anna");
+        await chat.Shows("Answered by Anna");
         Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
-        Assert.Single(telegram.Messages);
+        Assert.Single(chat.Messages);
     }
 
     [Fact]
     public async Task What_is_told_twice_and_in_the_wrong_order_is_taken_once_also_after_a_restart()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        telegram.Untidy = true;
+        await using var chat = await LoopbackChat.Start(kind);
+        chat.Untidy = true;
         var session = await store.Session("untidy");
-        var notifier = await Notifier(telegram, "untidy");
+        var notifier = await Notifier(chat, "untidy");
         await EndTurn(session, 1);
-        var message = await telegram.Shows("untidy: wake 1 completed");
+        var message = await chat.Shows("untidy: wake 1 completed");
         await notifier.DisposeAsync();
 
         // Nobody reads meanwhile.
         for (var i = 0; i < 10; i++)
-            telegram.Write($"word {i}", Anna, message.Id);
-        var again = await Notifier(telegram, "untidy");
+            chat.Write($"word {i}", Anna, message.Id);
+        var again = await Notifier(chat, "untidy");
         await Eventually.Holds(async () => (await Events("untidy"))?.Count == 10, "all ten are told");
         await again.DisposeAsync();
 
-        await using var third = await Notifier(telegram, "untidy");
-        telegram.Write("the last", Anna, message.Id);
+        await using var third = await Notifier(chat, "untidy");
+        chat.Write("the last", Anna, message.Id);
         await Eventually.Holds(async () => (await Events("untidy"))?.Count == 11, "and one more");
         Assert.Equal(
             [.. Enumerable.Range(0, 10).Select(x => $"word {x}"), "the last"],
@@ -536,123 +530,30 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         );
     }
 
-    // A week without an update, and their numbers begin anywhere.
-    [Fact]
-    public async Task After_a_week_of_silence_lower_numbers_are_heard()
-    {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using (await Notifier(telegram, "quiet"))
-        {
-            telegram.Write("hello", Anna);
-            await Eventually.Holds(() =>
-                store.Scalar<bool>(
-                    "select exists (select from notification_targets where name = 'quiet' and chat_cursor is not null)"
-                )
-            );
-        }
-
-        await store.Execute(
-            """
-            update notification_targets set chat_cursor = $1, chat_cursor_at = now() - interval '7 days'
-            where name = 'quiet'
-            """,
-            $"{Token.Split(':')[0]}:900000"
-        );
-        await using var notifier = await Notifier(telegram, "quiet");
-        var session = await store.Session("quiet");
-        await EndTurn(session, 1);
-        telegram.Write("still there?", Anna, (await telegram.Shows("quiet: wake 1 completed")).Id);
-
-        await telegram.Shows("quiet is told.");
-    }
-
-    // Its updates and messages have numbers of their own.
-    [Fact]
-    public async Task Another_bot_under_the_same_name_is_heard_and_its_messages_are_not_those_of_the_first()
-    {
-        await using var telegram = await LoopbackTelegram.Start();
-        await using (await Notifier(telegram, "other"))
-        {
-            telegram.Write("hello", Anna);
-            await Eventually.Holds(() =>
-                store.Scalar<bool>(
-                    "select exists (select from notification_targets where name = 'other' and chat_cursor is not null)"
-                )
-            );
-        }
-
-        await store.Execute("update notification_targets set chat_cursor = '42:900000' where name = 'other'");
-        var first = await store.Session("other-1");
-        var chats = new Chats(store.Database);
-        for (var number = 1000; number < 1010; number++)
-            await chats.Adopt("other", $"old {number}", $"42:{Chat}:{number}", "other-1", null, Cancel);
-        await using var notifier = await Notifier(telegram, "other");
-        await EndTurn(await store.Session("other-2"), 1);
-        telegram.Write("for the second", Anna, (await telegram.Shows("other-2: wake 1 completed")).Id);
-        await telegram.Shows("other-2 is told.");
-
-        await EndTurn(first, 1);
-        Assert.Null((await telegram.Shows("other-1: wake 1 completed")).ReplyTo);
-    }
-
     [Fact]
     public async Task Of_two_notifiers_one_listens_and_the_other_takes_its_place()
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        var first = await Notifier(telegram, "pair");
-        await using var second = await Notifier(telegram, "pair");
+        await using var chat = await LoopbackChat.Start(kind);
+        var first = await Notifier(chat, "pair");
+        await using var second = await Notifier(chat, "pair");
         var id = await Ask("pair", Colour);
-        var message = await telegram.Shows("Which colour?");
+        var message = await chat.Shows("Which colour?");
         await first.DisposeAsync();
 
-        await telegram.Press(message, "Red", Ben);
+        await chat.Press(message, "Red", Ben);
 
         Assert.Equal("Red", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
     }
 
-    [Theory]
-    [InlineData("", "Token is needed")]
-    [InlineData("Token=secret", "Token is needed")]
-    [InlineData("Token=1:a Chat=ops", "Chat is needed")]
-    [InlineData("Token=1:a Chat=-5 Users:0=@anna", "Users: each is the id of a person")]
-    [InlineData("Token=1:a Chat=-5 BaseUrl=ftp://x", "BaseUrl must be an address")]
-    [InlineData("Token=1:a Chat=-5 BaseUrl=https://x/telegram", "BaseUrl must have no path")]
-    [InlineData("Token=12345678901234567:a Chat=-5", "Token is needed")]
-    [InlineData("Token=1:a Chat=-5 Url=http://x", "Url is for Webhook and Ntfy")]
-    [InlineData("Token=1:a Chat=-5 Users:0=7", null)]
-    public void Its_settings_say_what_is_wrong(string settings, string? problem)
-    {
-        var problems = TargetSettings.Read("Telegram", settings).Problems();
+    private protected Task<LoopbackNotifier> Notifier(LoopbackChat chat, string name) =>
+        LoopbackNotifier.Start(store, new(chat.Settings(name)) { [$"{name}:Session"] = $"{name}*" });
 
-        if (problem is null)
-            Assert.Empty(problems);
-        else
-            Assert.Contains(problems, x => x.StartsWith(problem, StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task What_keeps_it_from_working_is_found_without_posting()
-    {
-        await using var telegram = await LoopbackTelegram.Start();
-        Assert.Null(await Check($"Token={Token} Chat={Chat}"));
-        Assert.Equal("Telegram: it does not know the token", await Check($"Token=1:wrong Chat={Chat}"));
-        telegram.Faults = _ => Fault.CutBefore;
-        var cut = await Check($"Token={Token} Chat={Chat}");
-        Assert.StartsWith("Telegram: ", cut, StringComparison.Ordinal);
-        Assert.DoesNotContain(Token, cut);
-        Assert.Empty(telegram.Messages);
-
-        Task<string?> Check(string settings) =>
-            NotificationSender.FindProblem(
-                TargetSettings.Read("Telegram", $"{settings} BaseUrl={telegram.Url}"),
-                Cancel
-            );
-    }
-
-    Task<LoopbackNotifier> Notifier(LoopbackTelegram telegram, string name) =>
-        LoopbackNotifier.Start(store, new(telegram.Settings(name)) { [$"{name}:Session"] = $"{name}*" });
-
-    async Task<Guid> Ask(string key, string input, string tool = QuestionItem.ToolName, string? call = null)
+    private protected async Task<Guid> Ask(
+        string key,
+        string input,
+        string tool = QuestionItem.ToolName,
+        string? call = null
+    )
     {
         var session = await store.Session(key);
         var turn = await store.OpenTurn(session);
@@ -682,7 +583,7 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         return Ask(key, JsonSerializer.Serialize(asked, JsonSerializerOptions.Web), "Bash", call);
     }
 
-    async Task EndTurn(Guid session, int wake)
+    private protected async Task EndTurn(Guid session, int wake)
     {
         await store.OpenTurn(session, wake);
         await store.Execute(
@@ -692,7 +593,7 @@ public sealed class AnsweringInAChat(TestStore store) : IClassFixture<TestStore>
         );
     }
 
-    async Task<IReadOnlyList<EventSummary>?> Events(string target)
+    private protected async Task<IReadOnlyList<EventSummary>?> Events(string target)
     {
         var page = await new EventList(store.Database).Read(new() { Source = $"chat:{target}" }, 100, null, Cancel);
         return page.Rows is [] ? null : [.. page.Rows.Reverse()];

@@ -251,18 +251,18 @@ public sealed class HavingNoMoreRights(GuardedSystem shared) : IClassFixture<Gua
         await wake.Wake(key, "[[fake:first ask Which colour?|Red|Blue]]");
         var asked = await telegram.Shows($"{key} asks");
 
-        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Blue", LoopbackTelegram.Anna));
+        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Blue", LoopbackChat.Anna));
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
-        telegram.Write("and now the tests", LoopbackTelegram.Anna, asked.Id);
+        telegram.Write("and now the tests", LoopbackChat.Anna, asked.Id);
         await telegram.Shows($"{key} is told.");
         Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
-        telegram.Write("stop", LoopbackTelegram.Anna, asked.Id);
+        telegram.Write("stop", LoopbackChat.Anna, asked.Id);
         await telegram.Shows($"{key} is paused");
-        telegram.Write("status", LoopbackTelegram.Anna, asked.Id);
+        telegram.Write("status", LoopbackChat.Anna, asked.Id);
         await telegram.Shows("Paused until somebody ends it");
-        telegram.Write("resume", LoopbackTelegram.Anna, asked.Id);
+        telegram.Write("resume", LoopbackChat.Anna, asked.Id);
         await telegram.Shows($"{key} goes on.");
-        telegram.Write("close", LoopbackTelegram.Anna, asked.Id);
+        telegram.Write("close", LoopbackChat.Anna, asked.Id);
         await telegram.Shows($"{key} is closed");
         await As(
             "wake_coordinator",

@@ -1,19 +1,12 @@
-using System.Net;
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
-using Wake.Testing;
 
 namespace Wake.Tests.Support;
 
-/// <summary>
-/// The Bot API of Telegram on loopback, with one bot in one chat: https://core.telegram.org/bots/api. It refuses what
-/// the real one refuses, and fails as it is ordered to.
-/// </summary>
-public sealed class LoopbackTelegram : IAsyncDisposable
+/// <summary>The Bot API of Telegram, with one bot in one chat: https://core.telegram.org/bots/api.</summary>
+public sealed class LoopbackTelegram : LoopbackChat
 {
     public const string Token = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw_";
     public const long Chat = -1001234567890;
@@ -22,119 +15,25 @@ public sealed class LoopbackTelegram : IAsyncDisposable
     const int MaxText = 4096;
     const int MaxCallbackData = 64;
 
-    readonly WebApplication app;
-    readonly Lock gate = new();
-    readonly List<Message> messages = [];
-    readonly List<(string Press, string Text)> told = [];
     readonly List<(int Id, JsonObject Json)> updates = [];
-    readonly List<(string Method, DateTimeOffset At)> calls = [];
     TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     TaskCompletionSource? reader;
     int lastMessage = 1000;
     int lastUpdate = 5000;
-    int lastPress;
-
-    LoopbackTelegram(WebApplication app) => this.app = app;
-
-    /// <summary>A message of the bot.</summary>
-    public sealed record Message(int Id, int? ReplyTo, IReadOnlyList<string> Shown, IReadOnlyList<Button> Buttons)
-    {
-        /// <summary>What it shows now.</summary>
-        public string Text => Shown[^1];
-
-        /// <summary>The pieces that are shown as they are, in what it shows now.</summary>
-        public IReadOnlyList<string> Verbatim { get; init; } = [];
-    }
-
-    public sealed record Button(string Label, string Data);
-
-    /// <summary>A person of the chat.</summary>
-    public sealed record Person(long Id, string Name, string? Handle = null);
-
-    /// <summary>What goes wrong with a call.</summary>
-    public enum Fault
-    {
-        None,
-
-        /// <summary>429, to come again in a second.</summary>
-        TooMany,
-
-        /// <summary>502, and nothing was done.</summary>
-        BadGateway,
-
-        /// <summary>The connection is cut, and nothing was done.</summary>
-        CutBefore,
-
-        /// <summary>It is done, and the connection is cut before the answer.</summary>
-        CutAfter,
-
-        /// <summary>It is done, and there is no answer.</summary>
-        SilentAfter,
-    }
-
-    public static Person Anna { get; } = new(7, "Anna", "anna");
-    public static Person Ben { get; } = new(8, "Ben");
-    public static Person Stranger { get; } = new(666, "Mallory", "mallory");
-
-    public Uri Url => new(app.Urls.First());
-
-    /// <summary>What goes wrong with each call, by its method.</summary>
-    public Func<string, Fault> Faults { get; set; } = _ => Fault.None;
-
-    /// <summary>Each update is told twice, and those of one answer in the wrong order.</summary>
-    public bool Untidy { get; set; }
-
-    public IReadOnlyList<Message> Messages
-    {
-        get
-        {
-            lock (gate)
-                return [.. messages];
-        }
-    }
-
-    /// <summary>What was said to who has pressed, by the press.</summary>
-    public IReadOnlyList<(string Press, string Text)> Told
-    {
-        get
-        {
-            lock (gate)
-                return [.. told];
-        }
-    }
-
-    public IReadOnlyList<(string Method, DateTimeOffset At)> Calls
-    {
-        get
-        {
-            lock (gate)
-                return [.. calls];
-        }
-    }
 
     /// <summary>How many updates nobody has confirmed.</summary>
-    public int Unread
+    public override int Unread
     {
         get
         {
-            lock (gate)
+            lock (Gate)
                 return updates.Count;
         }
     }
 
-    public static async Task<LoopbackTelegram> Start(int port = 0)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
-        var telegram = new LoopbackTelegram(builder.Build());
-        telegram.app.Run(telegram.Take);
-        await telegram.app.StartAsync();
-        return telegram;
-    }
+    public static Task<LoopbackTelegram> Start(int port = 0) => Start(new LoopbackTelegram(), port);
 
-    /// <summary>The settings of a target that is this chat, in which Anna and Ben may answer.</summary>
-    public Dictionary<string, string?> Settings(string name) =>
+    public override Dictionary<string, string?> Settings(string name) =>
         new()
         {
             [$"{name}:Kind"] = "Telegram",
@@ -145,65 +44,12 @@ public sealed class LoopbackTelegram : IAsyncDisposable
             [$"{name}:Users:1"] = $"{Ben.Id}",
         };
 
-    /// <summary>The same as variables.</summary>
-    public Dictionary<string, string> Variables(string name) =>
-        Settings(name).ToDictionary(x => $"Notifications__{x.Key.Replace(":", "__")}", x => x.Value!);
+    public override string NameOf(Person person) =>
+        $"{person.Name}{(person.Handle is { } handle ? $" (@{handle})" : "")} [{person.Id}]";
 
-    /// <summary>A message that shows a text by now.</summary>
-    public Task<Message> Shows(string text) =>
-        Eventually.Sees(
-            () => Task.FromResult(Messages.FirstOrDefault(x => x.Text.Contains(text))),
-            $"the chat shows: {text}"
-        );
+    public override string Command(string word) => $"/{word}@wake_bot";
 
-    /// <summary>Somebody presses a button, and is told something.</summary>
-    public async Task<string> Press(Message message, string label, Person person)
-    {
-        var press = StartPress(message, label, person);
-        return (
-            await Eventually.Sees(
-                () => Task.FromResult(Told.Where(x => x.Press == press).Select(x => x.Text).FirstOrDefault()),
-                $"{person.Name} is told about {label}"
-            )
-        )!;
-    }
-
-    /// <summary>Somebody presses a button.</summary>
-    /// <returns>The press.</returns>
-    public string StartPress(Message message, string label, Person person)
-    {
-        var shown = Messages.Single(x => x.Id == message.Id);
-        var button =
-            shown.Buttons.FirstOrDefault(x => x.Label.Contains(label))
-            ?? message.Buttons.First(x => x.Label.Contains(label));
-        return StartPressOf(message.Id, button.Data, person);
-    }
-
-    /// <summary>A client presses what it likes.</summary>
-    public string StartPressOf(int message, string data, Person person)
-    {
-        var press = $"press {Interlocked.Increment(ref lastPress)}";
-        Push(
-            "callback_query",
-            new()
-            {
-                ["id"] = press,
-                ["from"] = From(person),
-                ["chat_instance"] = "1",
-                ["data"] = data,
-                ["message"] = new JsonObject
-                {
-                    ["message_id"] = message,
-                    ["date"] = 1,
-                    ["chat"] = ChatJson(),
-                },
-            }
-        );
-        return press;
-    }
-
-    /// <summary>Somebody writes something. Returns the id of their message.</summary>
-    public int Write(string text, Person person, int? replyTo = null)
+    public override string Write(string text, Person person, string? replyTo = null)
     {
         var id = Interlocked.Increment(ref lastMessage);
         var message = new JsonObject
@@ -214,20 +60,44 @@ public sealed class LoopbackTelegram : IAsyncDisposable
             ["chat"] = ChatJson(),
             ["text"] = text,
         };
-        if (replyTo is { } other)
+        if (replyTo is not null)
             message["reply_to_message"] = new JsonObject
             {
-                ["message_id"] = other,
+                ["message_id"] = Number(replyTo),
                 ["date"] = 1,
                 ["chat"] = ChatJson(),
             };
         Push("message", message);
-        return id;
+        return Text(id);
     }
+
+    public override void Disconnect()
+    {
+        lock (Gate)
+            reader?.TrySetResult();
+    }
+
+    private protected override void TellPress(string press, string message, string data, Person person) =>
+        Push(
+            "callback_query",
+            new()
+            {
+                ["id"] = press,
+                ["from"] = From(person),
+                ["chat_instance"] = "1",
+                ["data"] = data,
+                ["message"] = new JsonObject
+                {
+                    ["message_id"] = Number(message),
+                    ["date"] = 1,
+                    ["chat"] = ChatJson(),
+                },
+            }
+        );
 
     void Push(string kind, JsonObject json)
     {
-        lock (gate)
+        lock (Gate)
         {
             updates.Add((++lastUpdate, new() { ["update_id"] = lastUpdate, [kind] = json }));
             arrived.TrySetResult();
@@ -255,7 +125,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
             ["title"] = "ops",
         };
 
-    async Task Take(HttpContext context)
+    private protected override async Task Take(HttpContext context)
     {
         if (context.Request.Path.Value?.Split('/') is not ["", var bot, var method] || bot != $"bot{Token}")
         {
@@ -266,9 +136,16 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         using var text = new StreamReader(context.Request.Body);
         var json = await text.ReadToEndAsync();
         var body = json.Length == 0 ? new JsonObject() : JsonNode.Parse(json)!.AsObject();
-        lock (gate)
-            calls.Add((method, DateTimeOffset.UtcNow));
-        var fault = Faults(method);
+        var fault = Note(
+            method switch
+            {
+                "sendMessage" => Call.Post,
+                "editMessageText" => Call.Edit,
+                "answerCallbackQuery" => Call.Acknowledge,
+                "getUpdates" => Call.Read,
+                _ => Call.Other,
+            }
+        );
         switch (fault)
         {
             case Fault.TooMany:
@@ -341,18 +218,18 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         if (Problem(body) is { } problem)
             return (400, problem);
 
-        lock (gate)
+        lock (Gate)
         {
             var message = new Message(
-                ++lastMessage,
-                (int?)body["reply_parameters"]?["message_id"],
+                Text(++lastMessage),
+                (int?)body["reply_parameters"]?["message_id"] is { } other ? Text(other) : null,
                 [(string)body["text"]!],
                 Buttons(body)
             )
             {
                 Verbatim = Verbatim(body),
             };
-            messages.Add(message);
+            Posted.Add(message);
             return (200, ToJson(message));
         }
     }
@@ -362,23 +239,23 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         if (Problem(body) is { } problem)
             return (400, problem);
 
-        lock (gate)
+        lock (Gate)
         {
-            var at = messages.FindIndex(x => x.Id == (int)body["message_id"]!);
+            var at = Posted.FindIndex(x => x.Id == Text((int)body["message_id"]!));
             if (at < 0)
                 return (400, "Bad Request: message to edit not found");
 
             var (text, buttons) = ((string)body["text"]!, Buttons(body));
-            if (messages[at].Text == text && messages[at].Buttons.SequenceEqual(buttons))
+            if (Posted[at].Text == text && Posted[at].Buttons.SequenceEqual(buttons))
                 return (400, "Bad Request: message is not modified: specified new message content is exactly the same");
 
-            messages[at] = messages[at] with
+            Posted[at] = Posted[at] with
             {
-                Shown = [.. messages[at].Shown, text],
+                Shown = [.. Posted[at].Shown, text],
                 Buttons = buttons,
                 Verbatim = Verbatim(body),
             };
-            return (200, ToJson(messages[at]));
+            return (200, ToJson(Posted[at]));
         }
     }
 
@@ -388,8 +265,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         if (text.Length > 200)
             return (400, "Bad Request: MESSAGE_TOO_LONG");
 
-        lock (gate)
-            told.Add(((string)body["callback_query_id"]!, text));
+        NoteTold((string)body["callback_query_id"]!, text);
         return (200, JsonValue.Create(true));
     }
 
@@ -397,7 +273,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
     {
         var patience = TimeSpan.FromSeconds((int?)body["timeout"] ?? 0);
         var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (gate)
+        lock (Gate)
         {
             // Who asks while another does takes its place.
             reader?.TrySetResult();
@@ -411,7 +287,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
             while (true)
             {
                 Task more;
-                lock (gate)
+                lock (Gate)
                 {
                     if (updates.Count > 0)
                     {
@@ -435,7 +311,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         }
         finally
         {
-            lock (gate)
+            lock (Gate)
             {
                 if (reader == mine)
                     reader = null;
@@ -478,7 +354,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
     static JsonObject ToJson(Message message) =>
         new()
         {
-            ["message_id"] = message.Id,
+            ["message_id"] = Number(message.Id),
             ["date"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             ["chat"] = ChatJson(),
             ["text"] = message.Text,
@@ -504,12 +380,7 @@ public sealed class LoopbackTelegram : IAsyncDisposable
         await context.Response.WriteAsync(json.ToJsonString());
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        // Who waits for updates is not waited for.
-        lock (gate)
-            reader?.TrySetResult();
-        await app.StopAsync(new CancellationToken(true));
-        await app.DisposeAsync();
-    }
+    static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }
