@@ -13,6 +13,14 @@ abstract class ChatConnection
     /// <exception cref="ChatException">It was not posted, or nobody knows.</exception>
     public abstract Task<string> Post(ChatPost post, CancellationToken cancel);
 
+    /// <summary>
+    /// Looks for a message that was sent before, and of which nobody knows whether it arrived. Null where the chat
+    /// cannot be asked.
+    /// </summary>
+    /// <exception cref="ChatException">It could not be asked now.</exception>
+    public virtual Task<FoundChatPost?> FindPosted(ChatPost post, CancellationToken cancel) =>
+        Task.FromResult<FoundChatPost?>(null);
+
     /// <summary>Has a message show something else.</summary>
     /// <exception cref="ChatException">It may show what it did before.</exception>
     public abstract Task Edit(string messageId, ChatPost post, CancellationToken cancel);
@@ -51,7 +59,15 @@ abstract class ChatConnection
 /// <param name="Text">Its text.</param>
 /// <param name="Buttons">The buttons below it, in rows; none for none.</param>
 /// <param name="ReplyTo">The message that it answers, or whose thread it belongs to; null for none.</param>
-sealed record ChatPost(ChatText Text, IReadOnlyList<IReadOnlyList<ChatButton>> Buttons, string? ReplyTo = null);
+sealed record ChatPost(ChatText Text, IReadOnlyList<IReadOnlyList<ChatButton>> Buttons, string? ReplyTo = null)
+{
+    /// <summary>What it tells: sent again it is the same. Null where it is not looked for.</summary>
+    public string? Id { get; init; }
+}
+
+/// <summary>What came of looking for a message.</summary>
+/// <param name="MessageId">The chat's name for it; null when it is not there.</param>
+sealed record FoundChatPost(string? MessageId);
 
 /// <summary>Something to press below a message.</summary>
 /// <param name="Label">What stands on it. Sessions have written it.</param>
@@ -64,6 +80,9 @@ sealed record ChatButton(string Label, string Data);
 /// <param name="User">Who.</param>
 abstract record ChatUpdate(string Id, string? Cursor, ChatUser User)
 {
+    /// <summary>Tells the chat that it is in the store; null where reading on does.</summary>
+    public Func<Task>? Confirm { get; init; }
+
     /// <summary>Somebody has pressed a button.</summary>
     /// <param name="Id">Tells it from all others.</param>
     /// <param name="Cursor">Where reading goes on.</param>
@@ -90,7 +109,14 @@ abstract record ChatUpdate(string Id, string? Cursor, ChatUser User)
         string? ReplyTo,
         string Text,
         bool IsPrivate
-    ) : ChatUpdate(Id, Cursor, User);
+    ) : ChatUpdate(Id, Cursor, User)
+    {
+        /// <summary>
+        /// When it was written, where it stands in a thread and answers no message of it more than another; null where
+        /// it names the message.
+        /// </summary>
+        public DateTimeOffset? InThreadAt { get; init; }
+    }
 
     /// <summary>Something that is none of Wake's business.</summary>
     /// <param name="Id">Tells it from all others.</param>

@@ -28,7 +28,7 @@ sealed class ChatConversation(
     {
         if (await chats.WasTaken(target, update.Id, cancel))
         {
-            await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+            await SetTaken(update, cancel);
             return;
         }
 
@@ -40,12 +40,19 @@ sealed class ChatConversation(
             ChatUpdate.Words words => await Words(words, cancel),
             _ => throw new InvalidOperationException($"Unknown {update}."),
         };
-        await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+        await SetTaken(update, cancel);
         WakeMetrics.ChatUpdates.Add(1, new("target", target), new("outcome", outcome));
 
         // Said once or not at all: what it says has happened, and can be asked for again.
         if (reply is not null)
             await TryReply(update, reply, session, cancel);
+    }
+
+    async Task SetTaken(ChatUpdate update, CancellationToken cancel)
+    {
+        await chats.SetTaken(target, update.Id, update.Cursor, cancel);
+        if (update.Confirm is { } confirm)
+            await confirm();
     }
 
     (string Outcome, string? Reply, string? Session) Stranger(ChatUpdate update)
@@ -68,6 +75,9 @@ sealed class ChatConversation(
             return ("ignored", "Wake does not know this button.", null);
         if (await actions.Questions.Find(pressed.Question, cancel) is not { } question)
             return ("late", "This question is no longer there.", null);
+        // A client sends what it likes, also about what people elsewhere are asked.
+        if (!await chats.WasBegun(target, question.Id, cancel))
+            return ("ignored", "Wake does not know this button.", null);
 
         // It may have been sent twice, and then it is known by this.
         await chats.Adopt(
@@ -167,7 +177,10 @@ sealed class ChatConversation(
         if (text.Length == 0)
             return ("ignored", "Only text can be told.", session);
 
-        var question = origin.Question is { } id ? await actions.Questions.Find(id, cancel) : null;
+        var about = words.InThreadAt is { } at
+            ? await chats.FindQuestion(target, session, at, cancel)
+            : origin.Question;
+        var question = about is { } id ? await actions.Questions.Find(id, cancel) : null;
         var command = ChatActions.ParseCommand(text);
         // Who is asked whether to close something, and replies close, does not mean the session.
         if (

@@ -139,7 +139,10 @@ sealed class ChatListener(
                 if (ends)
                     await chats.SetShown(message, draft.Revision, final: true, CancellationToken.None);
                 else
-                    await chats.SetEditFailed(message, failed.RetryAfter ?? Backoff(message), CancellationToken.None);
+                    await chats.SetEditFailed(message, Backoff(message), failed.RetryAfter, CancellationToken.None);
+                // It asks to be left alone, and not about this message alone.
+                if (failed.RetryAfter is not null)
+                    break;
             }
         }
 

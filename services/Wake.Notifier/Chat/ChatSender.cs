@@ -88,18 +88,46 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
         if (state.MessageId is not null)
             return;
 
+        var post = new ChatPost(text, buttons, state.Thread) { Id = $"{message.About}/{message.Part}" };
         try
         {
-            var posted = await chat.Post(
-                new(state.MayStandThere ? new ChatText().Add(SentAgain).Add(text) : text, buttons, state.Thread),
-                cancel
-            );
+            if (state.MayStandThere)
+            {
+                var found = await Find(message, post, cancel);
+                if (found?.MessageId is { } there)
+                {
+                    await chats.SetPosted(message, there, CancellationToken.None);
+                    return;
+                }
+
+                if (found is null)
+                    post = post with { Text = new ChatText().Add(SentAgain).Add(text) };
+            }
+
+            var posted = await chat.Post(post, cancel);
             await chats.SetPosted(message, posted, CancellationToken.None);
         }
         catch (ChatException failed) when (failed.NotDone)
         {
             await chats.SetRefused(message, CancellationToken.None);
             throw;
+        }
+    }
+
+    async Task<FoundChatPost?> Find(NewChatMessage message, ChatPost post, CancellationToken cancel)
+    {
+        try
+        {
+            var found = await chat.FindPosted(post, cancel);
+            // It shows how the question was when it was sent.
+            if (found?.MessageId is { } there && message.Question is not null)
+                await chat.Edit(there, post, cancel);
+            return found;
+        }
+        catch (ChatException failed)
+        {
+            // Whatever it was, nothing was sent.
+            throw new ChatException(failed.Message, failed) { NotDone = true, RetryAfter = failed.RetryAfter };
         }
     }
 

@@ -147,6 +147,39 @@ public sealed class Chats(NpgsqlDataSource database)
         return (bool)(await command.ExecuteScalarAsync(cancel))!;
     }
 
+    /// <summary>Whether a question was sent to a chat, or may have been.</summary>
+    public async Task<bool> WasBegun(string target, Guid question, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select exists (select from chat_messages where target = $1 and question_id = $2)"
+        );
+        command.Parameters.AddWithValue(target);
+        command.Parameters.AddWithValue(question);
+        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
+    /// <summary>
+    /// The question of a session that a chat showed as open when something was written there; null when it showed none.
+    /// </summary>
+    public async Task<Guid?> FindQuestion(string target, string session, DateTimeOffset at, CancellationToken cancel)
+    {
+        // Of two clocks one is ahead a little.
+        await using var command = database.CreateCommand(
+            """
+            select q.id
+            from questions q join sessions s on s.id = q.session_id
+            where s.key = $2 and (q.settled_at is null or q.settled_at >= $3 - interval '2 seconds')
+              and exists (select from chat_messages m where m.target = $1 and m.session_id = s.id and m.question_id = q.id)
+            order by q.outcome is null desc, q.settled_at desc
+            limit 1
+            """
+        );
+        command.Parameters.AddWithValue(target);
+        command.Parameters.AddWithValue(session);
+        command.Parameters.AddWithValue(at.UtcDateTime);
+        return await command.ExecuteScalarAsync(cancel) as Guid?;
+    }
+
     /// <summary>The messages of a chat that no longer show how their questions are, and may be edited now.</summary>
     public async Task<IReadOnlyList<OutdatedChatMessage>> ListOutdated(
         string target,
@@ -159,6 +192,7 @@ public sealed class Chats(NpgsqlDataSource database)
             select m.about, m.part, m.message_id, m.question_id, m.edit_attempts
             from chat_messages m
             join questions q on q.id = m.question_id
+            join notification_targets t on t.name = m.target and (t.not_before is null or t.not_before <= clock_timestamp())
             left join question_drafts d on d.question_id = q.id
             where m.target = $1 and not m.final and m.message_id is not null
               and (m.edit_due_at is null or m.edit_due_at <= clock_timestamp())
@@ -205,8 +239,17 @@ public sealed class Chats(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Notes that a message could not be edited, and when to try again.</summary>
-    public async Task SetEditFailed(OutdatedChatMessage message, TimeSpan delay, CancellationToken cancel)
+    /// <summary>Notes that a message could not be edited.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="delay">When to try again.</param>
+    /// <param name="pause">How long the chat asks to be left alone; null when it does not.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task SetEditFailed(
+        OutdatedChatMessage message,
+        TimeSpan delay,
+        TimeSpan? pause,
+        CancellationToken cancel
+    )
     {
         await using var batch = database.CreateBatch();
         batch.Add(
@@ -217,7 +260,15 @@ public sealed class Chats(NpgsqlDataSource database)
             message.Target,
             message.About,
             message.Part,
-            delay
+            pause ?? delay
+        );
+        batch.Add(
+            """
+            update notification_targets set not_before = greatest(not_before, clock_timestamp() + $2::interval)
+            where name = $1 and $2::interval is not null
+            """,
+            message.Target,
+            pause
         );
         await batch.ExecuteNonQueryAsync(cancel);
     }

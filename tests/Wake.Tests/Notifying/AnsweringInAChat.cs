@@ -173,6 +173,24 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         Assert.Single(chat.Messages);
     }
 
+    // A client sends what it likes, also about what other people are asked elsewhere.
+    [Fact]
+    public async Task A_press_on_a_question_that_was_never_shown_there_counts_for_nothing()
+    {
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "blind");
+        await Ask("blind", Colour);
+        var elsewhere = await Ask("elsewhere", Colour);
+        var message = await chat.Shows("Which colour?");
+
+        var press = chat.StartPressOf(message.Id, $"q|{elsewhere:N}|0|c0.0", Anna);
+
+        await Eventually.Holds(() => Task.FromResult(chat.Told.Contains((press, "Wake does not know this button."))));
+        Assert.Null((await questions.Find(elsewhere, Cancel))!.Outcome);
+        Assert.Contains("Which colour?", message.Text);
+        Assert.Single(Assert.Single(chat.Messages).Shown);
+    }
+
     [Fact]
     public async Task A_call_is_allowed_once_by_the_hash_of_what_was_shown()
     {
@@ -501,6 +519,37 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         await chat.Shows("Answered by Anna");
         Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
         Assert.Single(chat.Messages);
+    }
+
+    [Fact]
+    public async Task A_chat_that_asks_to_be_left_alone_at_an_edit_is_left_alone()
+    {
+        await using var chat = await LoopbackChat.Start(kind);
+        await using var notifier = await Notifier(chat, "calm");
+        foreach (var key in (string[])["calm-1", "calm-2", "calm-3"])
+        {
+            await Ask(key, Colour);
+            await chat.Shows($"{key} asks");
+        }
+
+        var refused = 0;
+        chat.Faults = call => call is Call.Edit && Interlocked.Increment(ref refused) == 1 ? Fault.TooMany : Fault.None;
+
+        foreach (var key in (string[])["calm-1", "calm-2", "calm-3"])
+            await store.Sessions.Close(key, Cancel);
+
+        foreach (var key in (string[])["calm-1", "calm-2", "calm-3"])
+        {
+            await Eventually.Holds(() =>
+                Task.FromResult(chat.Messages.Any(x => x.Text.Contains($"{key} asks") && x.Buttons is []))
+            );
+        }
+
+        var first = chat.Calls.First(x => x.Call is Call.Edit).At;
+        Assert.All(
+            chat.Calls.Where(x => x.Call is Call.Edit).Skip(1),
+            x => Assert.True(x.At - first >= TimeSpan.FromSeconds(0.9), $"{x.At - first} later")
+        );
     }
 
     [Fact]
