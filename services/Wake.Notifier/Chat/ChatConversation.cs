@@ -131,7 +131,7 @@ sealed class ChatConversation(
         );
         return (
             "chosen",
-            draft is null ? null
+            draft is null || !chat.TellsChoices ? null
             : draft.Of(choice.Item).Contains(label) ? "Chosen. Press Send when all is."
             : "Not chosen any more.",
             null

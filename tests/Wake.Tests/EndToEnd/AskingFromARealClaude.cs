@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using Wake.Contracts;
+using Wake.Notifier;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -32,23 +33,27 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         Assert.False(File.Exists(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
     }
 
-    [Fact]
-    public async Task All_its_questions_are_answered_in_a_chat()
+    [Theory]
+    [InlineData(NotificationKind.Telegram)]
+    [InlineData(NotificationKind.Slack)]
+    public async Task All_its_questions_are_answered_in_a_chat(NotificationKind kind)
     {
-        await using var telegram = await LoopbackTelegram.Start();
-        var notifier = await Wake.StartProcess("Wake.Notifier", telegram.Variables("chat"));
-        await Eventually.Holds(() => Wake.Scalar<bool>("select exists (select from notification_targets)"));
+        await using var chat = await LoopbackChat.Start(kind);
+        var notifier = await Wake.StartProcess("Wake.Notifier", chat.Variables($"chat-{kind}"));
+        await Eventually.Holds(() =>
+            Wake.Scalar<bool>($"select exists (select from notification_targets where name = lower('chat-{kind}'))")
+        );
         var key = await Wake.WatchingSession("asking");
         machines.Api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
-        var asked = await telegram.Shows($"{key} asks:");
-        await telegram.Press(asked, "Blue", LoopbackChat.Anna);
-        await telegram.Press(asked, "S", LoopbackChat.Ben);
-        await telegram.Press(asked, "L", LoopbackChat.Anna);
-        telegram.Write("3: not before the \"audit\"; $(id)", LoopbackChat.Ben, asked.Id);
-        await telegram.Shows("Chosen for 3: not before");
-        Assert.Equal($"{key} goes on.", await telegram.Press(asked, "Send", LoopbackChat.Anna));
+        var asked = await chat.Shows($"{key} asks:");
+        await chat.Choose(asked, "Blue", LoopbackChat.Anna);
+        await chat.Choose(asked, "S", LoopbackChat.Ben);
+        await chat.Choose(asked, "L", LoopbackChat.Anna);
+        chat.Write("3: not before the \"audit\"; $(id)", LoopbackChat.Ben, asked.Id);
+        await chat.Shows("Chosen for 3: not before");
+        Assert.Equal($"{key} goes on.", await chat.Press(asked, "Send", LoopbackChat.Anna));
 
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 1)).Outcome);
         var told = machines.Api.Requests[^1];
@@ -57,12 +62,12 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         Assert.True(told.IsInConversation("\"When shall it go out?\"=\"not before the \"audit\"; $(id)\""));
 
         // What a person writes there is an event of theirs, and what comes of it is asked there as well.
-        var ended = await telegram.Shows($"{key}: wake 1 completed");
-        telegram.Write($"Try it [[bash:{Ran}]][[say:fine]]", LoopbackChat.Anna, ended.Id);
-        var call = await telegram.Shows($"{key} asks to be allowed Bash:");
-        Assert.Equal($"{key} goes on.", await telegram.Press(call, "Allow once", LoopbackChat.Ben));
+        var ended = await chat.Shows($"{key}: wake 1 completed");
+        chat.Write($"Try it [[bash:{Ran}]][[say:fine]]", LoopbackChat.Anna, ended.Id);
+        var call = await chat.Shows($"{key} asks to be allowed Bash:");
+        Assert.Equal($"{key} goes on.", await chat.Press(call, "Allow once", LoopbackChat.Ben));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 2)).Outcome);
-        Assert.True(machines.Api.Requests[^1].IsInConversation("caused by Anna (@anna) [7] in chat"));
+        Assert.True(machines.Api.Requests[^1].IsInConversation($"caused by {chat.NameOf(LoopbackChat.Anna)} in chat-"));
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
         await notifier.Stop();
     }
