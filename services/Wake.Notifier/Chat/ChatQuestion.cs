@@ -53,7 +53,7 @@ static partial class ChatQuestion
         var canAllow = fits && HasShowableCall(question);
         last.Add(Advice(question, canAllow));
         if (question.Deadline is { } deadline)
-            last.Add($"\nWithout an answer it goes on at {Moment(deadline)}.");
+            last.Add("\nWithout an answer it goes on at ").AddMoment(deadline).Add(".");
         return (shown, Buttons(question, draft, canAllow));
     }
 
@@ -129,7 +129,7 @@ static partial class ChatQuestion
     public static ChatText Settled(Question question)
     {
         var text = new ChatText();
-        var at = Moment(question.SettledAt!.Value);
+        var at = ChatText.Moment(question.SettledAt!.Value);
         switch (question)
         {
             case { Outcome: QuestionOutcome.NoAnswer }:
@@ -251,8 +251,6 @@ static partial class ChatQuestion
         question.Permission is { Hash: not null, Call: { } call } && !HasSecret(call);
 
     static bool HasSecret(string call) => ServiceDefaults.Redaction.Redact(call) != call;
-
-    static string Moment(DateTimeOffset at) => $"{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
 
     [GeneratedRegex(@"\A\s*([0-9]{1,2})\s*[:.)]\s*(\S[\s\S]*)\z")]
     private static partial Regex NumberedAnswer();

@@ -23,6 +23,13 @@ sealed class ChatText
         return this;
     }
 
+    /// <summary>Adds a moment, which a chat may show by the clock of each reader as well.</summary>
+    public ChatText AddMoment(DateTimeOffset at)
+    {
+        Append(new(Moment(at), IsForeign: false) { At = at });
+        return this;
+    }
+
     /// <summary>Adds the head of what somebody else has written, without secrets.</summary>
     public ChatText AddForeign(string text, int limit)
     {
@@ -43,7 +50,7 @@ sealed class ChatText
     public ChatText Add(ChatText other)
     {
         foreach (var run in other.runs)
-            Append(run.Text, run.IsForeign);
+            Append(run);
         return this;
     }
 
@@ -60,7 +67,7 @@ sealed class ChatText
                 var room = limit - pieces[^1].Length;
                 if (rest.Length <= room)
                 {
-                    pieces[^1].Append(rest, run.IsForeign);
+                    pieces[^1].Append(run with { Text = rest });
                     break;
                 }
 
@@ -82,17 +89,21 @@ sealed class ChatText
         return pieces;
     }
 
+    public static string Moment(DateTimeOffset at) => $"{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
+
     public override string ToString() => string.Concat(runs.Select(x => x.Text));
 
-    void Append(string text, bool isForeign)
+    void Append(string text, bool isForeign) => Append(new(text, isForeign));
+
+    void Append(ChatRun run)
     {
-        if (text.Length == 0)
+        if (run.Text.Length == 0)
             return;
 
-        if (runs is [.., var last] && last.IsForeign == isForeign)
-            runs[^1] = last with { Text = last.Text + text };
+        if (runs is [.., var last] && last.IsForeign == run.IsForeign && (last.At ?? run.At) is null)
+            runs[^1] = last with { Text = last.Text + run.Text };
         else
-            runs.Add(new(text, isForeign));
+            runs.Add(run);
     }
 
     static string Visible(string text) =>
@@ -105,4 +116,8 @@ sealed class ChatText
 /// <summary>A piece of a text.</summary>
 /// <param name="Text">The piece.</param>
 /// <param name="IsForeign">Sessions or strangers have written it.</param>
-readonly record struct ChatRun(string Text, bool IsForeign);
+readonly record struct ChatRun(string Text, bool IsForeign)
+{
+    /// <summary>The moment that it names; null when it is any other text.</summary>
+    public DateTimeOffset? At { get; init; }
+}
