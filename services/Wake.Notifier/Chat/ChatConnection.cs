@@ -76,7 +76,17 @@ sealed record FoundChatPost(string? MessageId);
 /// <summary>Something to press below a message.</summary>
 /// <param name="Label">What stands on it. Sessions have written it.</param>
 /// <param name="Data">What is told when it is pressed; at most 64 bytes.</param>
-sealed record ChatButton(string Label, string Data);
+sealed record ChatButton(string Label, string Data)
+{
+    /// <summary>Where several may be chosen at once: which menu it belongs to. Null for what is pressed alone.</summary>
+    public ChatMenu? Menu { get; init; }
+}
+
+/// <summary>A choice of several, for chats that have menus. The others have a button for each.</summary>
+/// <param name="Data">What is told when it is made, before the places of all that is chosen: <c>0,2</c>.</param>
+/// <param name="Place">The place of the one that the button is for.</param>
+/// <param name="IsChosen">Whether that one is chosen.</param>
+sealed record ChatMenu(string Data, int Place, bool IsChosen);
 
 /// <summary>Something that a person did in a chat.</summary>
 /// <param name="Id">Tells it from all others of the chat; the same when it is told again.</param>

@@ -111,6 +111,9 @@ sealed class ChatConversation(
         if (pressed.What == ChatPress.Send)
             return await SendChosen(question, pressed, by, cancel);
 
+        if (pressed.Selection is { } selection)
+            return await Choose(question, press, selection.Item, selection.Options, cancel);
+
         if (
             pressed.Choice is not { } choice
             || choice.Item >= question.Questions.Count
@@ -136,6 +139,21 @@ sealed class ChatConversation(
             : "Not chosen any more.",
             null
         );
+    }
+
+    async Task<(string, string?, string?)> Choose(
+        Question question,
+        ChatUpdate.Press press,
+        int item,
+        IReadOnlyList<int> options,
+        CancellationToken cancel
+    )
+    {
+        if (ChatQuestion.Labels(question, item, options) is not { } chosen)
+            return ("ignored", "Wake does not know this choice.", null);
+
+        var draft = await chats.ChangeDraft(question.Id, target, press.Id, x => x.With(item, chosen), cancel);
+        return ("chosen", draft is null ? null : "Chosen. Press Send when all is.", null);
     }
 
     async Task<(string, string?, string?)> SendChosen(

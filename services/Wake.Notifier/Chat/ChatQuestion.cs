@@ -101,6 +101,14 @@ static partial class ChatQuestion
         );
     }
 
+    /// <summary>What options of a question of which several may be chosen say; null when it has no such.</summary>
+    public static IReadOnlyList<string>? Labels(Question question, int item, IReadOnlyList<int> options) =>
+        item < question.Questions.Count
+        && question.Questions[item] is { MultiSelect: true, Options: var offered }
+        && options.All(x => x < offered.Count)
+            ? [.. offered.Select(x => x.Label).Where((_, place) => options.Contains(place))]
+            : null;
+
     /// <summary>Which question of a call a text answers, and what of the text is the answer.</summary>
     public static (int Item, string Text) Addressed(Question question, QuestionDraft draft, string text)
     {
@@ -233,8 +241,10 @@ static partial class ChatQuestion
                 // No chat takes a button with nothing on it.
                 if (string.IsNullOrWhiteSpace(label))
                     label = "(blank)";
-                var mark = draft.Of(item).Contains(offered.Label) ? "✓ " : "";
-                rows.Add([new($"{mark}{(several ? $"{item + 1}: " : "")}{label}", Data($"c{item}.{option}"))]);
+                var isChosen = draft.Of(item).Contains(offered.Label);
+                var shown = $"{(isChosen ? "✓ " : "")}{(several ? $"{item + 1}: " : "")}{label}";
+                var menu = asked.MultiSelect ? new ChatMenu(Data($"m{item}."), option, isChosen) : null;
+                rows.Add([new(shown, Data($"c{item}.{option}")) { Menu = menu }]);
             }
         }
 
@@ -275,6 +285,16 @@ sealed partial record ChatPress(Guid Question, int Revision, string What)
             )
             : null;
 
+    /// <summary>The options that were chosen at once, by the places of their question and themselves; null when it was
+    /// no menu.</summary>
+    public (int Item, IReadOnlyList<int> Options)? Selection =>
+        MenuChoice().Match(What) is { Success: true } match
+            ? (
+                int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture),
+                [.. match.Groups[2].Captures.Select(x => int.Parse(x.ValueSpan, CultureInfo.InvariantCulture))]
+            )
+            : null;
+
     /// <summary>What a button tells; null when it is none of Wake's.</summary>
     public static ChatPress? Parse(string data) =>
         data.Split('|') is ["q", var id, var revision, var what]
@@ -285,4 +305,7 @@ sealed partial record ChatPress(Guid Question, int Revision, string What)
 
     [GeneratedRegex(@"\Ac([0-9]{1,2})\.([0-9]{1,2})\z")]
     private static partial Regex ChoiceName();
+
+    [GeneratedRegex(@"\Am([0-9]{1,2})\.(?:([0-9]{1,2})(?:,(?=[0-9])|\z)){0,25}\z")]
+    private static partial Regex MenuChoice();
 }
