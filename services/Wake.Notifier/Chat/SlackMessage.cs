@@ -51,6 +51,12 @@ static partial class SlackMessage
             blocks = new[] { Section(sentence) },
         };
 
+    /// <summary>What a button tells, or boxes that were ticked: of these all that are.</summary>
+    public static string Data(JsonElement action) =>
+        action.Text("type") == "checkboxes"
+            ? $"{action.Text("action_id")}{string.Join(',', action.List("selected_options").Select(x => x.Text("value")))}"
+            : action.Text("value") ?? "";
+
     /// <summary>By what a message is found again.</summary>
     public static string Metadata(string id) =>
         JsonSerializer.Serialize(new { event_type = MetadataType, event_payload = new { id } });
@@ -92,25 +98,73 @@ static partial class SlackMessage
     static List<object> Blocks(ChatPost post)
     {
         List<object> blocks = [.. post.Text.Split(MaxSection).Select(x => Section($"{x}"))];
-        var buttons = post
-            .Buttons.SelectMany(x => x)
-            .Select((x, place) => Button(x, $"b{place.ToString(CultureInfo.InvariantCulture)}"));
-        blocks.AddRange(buttons.Chunk(ButtonsInABlock).Select(x => new { type = "actions", elements = x }));
+        if (post.Text.Runs.Select(x => x.At).FirstOrDefault(x => x is not null) is { } at)
+            blocks.Add(Clock(at));
+
+        List<ChatButton> left = [.. post.Buttons.SelectMany(x => x)];
+        for (var place = 0; place < left.Count; )
+        {
+            var menu = left[place].Menu?.Data;
+            var together = left.Skip(place).TakeWhile(x => x.Menu?.Data == menu).ToList();
+            blocks.AddRange(
+                menu is null
+                    ? together.Select((x, i) => Button(x, $"b{place + i}")).Chunk(ButtonsInABlock).Select(Actions)
+                    : [Actions([Checkboxes(menu, together)])]
+            );
+            place += together.Count;
+        }
+
         return blocks;
     }
 
+    static object Actions(object[] elements) => new { type = "actions", elements };
+
     static object Section(string text) => new { type = "section", text = Plain(text) };
+
+    // The same moment by the clock of whoever reads it. All of it is Wake's.
+    static object Clock(DateTimeOffset at) =>
+        new
+        {
+            type = "context",
+            elements = new[]
+            {
+                new
+                {
+                    type = "mrkdwn",
+                    text = string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"By your clock: <!date^{at.ToUnixTimeSeconds()}^{{date_short_pretty}} {{time_secs}}|{ChatText.Moment(at)}>"
+                    ),
+                },
+            },
+        };
 
     static object Button(ChatButton button, string action) =>
         new
         {
             type = "button",
             action_id = action,
-            text = Plain(
-                button.Label.Length > MaxLabel ? $"{StorableText.Head(button.Label, MaxLabel - 2)} …" : button.Label
-            ),
+            text = Label(button),
             value = button.Data,
         };
+
+    // Of what is chosen already Slack takes no empty list.
+    static Dictionary<string, object> Checkboxes(string action, List<ChatButton> buttons)
+    {
+        var options = buttons.ConvertAll(x => (object)new { text = Label(x), value = $"{x.Menu!.Place}" });
+        Dictionary<string, object> boxes = new()
+        {
+            ["type"] = "checkboxes",
+            ["action_id"] = action,
+            ["options"] = options,
+        };
+        if (buttons.Any(x => x.Menu!.IsChosen))
+            boxes["initial_options"] = options.Where((_, place) => buttons[place].Menu!.IsChosen);
+        return boxes;
+    }
+
+    static object Label(ChatButton button) =>
+        Plain(button.Label.Length > MaxLabel ? $"{StorableText.Head(button.Label, MaxLabel - 2)} …" : button.Label);
 
     // Nothing in it has a meaning, not even :smile:.
     static object Plain(string text) =>

@@ -60,7 +60,7 @@ sealed class SlackUpdates(SlackApi api, NotificationTarget target)
                 null,
                 await FindPerson(user, cancel),
                 SlackMessage.Name(channel, message),
-                action.Text("value") ?? "",
+                SlackMessage.Data(action),
                 payload.Text("response_url") ?? ""
             )
             : null;

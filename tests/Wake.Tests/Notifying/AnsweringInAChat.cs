@@ -473,6 +473,14 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
         failing = false;
         await Hurry(name);
+        await Eventually.Holds(
+            () =>
+                store.Scalar<bool>(
+                    "select not exists (select from notifications where target = $1 and outcome is null)",
+                    name
+                ),
+            "it is noted as sent"
+        );
         var message = await Eventually.Sees(() =>
             Task.FromResult(chat.Messages.LastOrDefault(x => x.Text.Contains("Which colour?") && IsSecond(x)))
         );

@@ -124,6 +124,7 @@ public sealed class AnsweringInSlack(TestStore store)
 
         Assert.Equal(51, message.Buttons.Count);
         Assert.EndsWith("bbb …", message.Buttons[0].Label, StringComparison.Ordinal);
+        Assert.Single(chat.Clocks(message));
     }
 
     [Theory]

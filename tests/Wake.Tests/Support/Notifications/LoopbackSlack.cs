@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 
 namespace Wake.Tests.Support;
@@ -10,7 +11,7 @@ namespace Wake.Tests.Support;
 /// The Web API of Slack and its Socket Mode, with one app in one channel: https://docs.slack.dev. An event that happens
 /// while nobody is connected is told to nobody; who presses a button then presses again.
 /// </summary>
-public sealed class LoopbackSlack : LoopbackChat
+public sealed partial class LoopbackSlack : LoopbackChat
 {
     public const string Token = "xoxb-1234567890123-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx";
     public const string AppToken = "xapp-1-A0123456789-1234567890123-abcdef0123456789";
@@ -24,11 +25,15 @@ public sealed class LoopbackSlack : LoopbackChat
     const int MaxButtons = 25;
     const int MaxLabel = 75;
     const int MaxValue = 2000;
+    const int MaxBoxes = 10;
+    const int MaxBoxValue = 150;
+    const int MaxAction = 255;
 
     readonly List<JsonObject> written = [];
     readonly List<Envelope> envelopes = [];
     readonly List<Connection> connections = [];
     readonly List<TimeSpan> waits = [];
+    readonly Dictionary<string, List<JsonObject>> blocks = [];
     long lastTime;
     int lastEnvelope;
 
@@ -163,19 +168,55 @@ public sealed class LoopbackSlack : LoopbackChat
                         ["channel_id"] = Channel,
                         ["is_ephemeral"] = false,
                     },
-                    ["actions"] = new JsonArray(
-                        new JsonObject
-                        {
-                            ["type"] = "button",
-                            ["action_id"] = "b0",
-                            ["value"] = data,
-                            ["action_ts"] = NextTime(),
-                        }
-                    ),
+                    ["actions"] = new JsonArray(Action(message, data)),
                 },
                 press
             );
     }
+
+    /// <summary>The times that a message shows by the clock of its reader.</summary>
+    public IReadOnlyList<string> Clocks(Message message)
+    {
+        lock (Gate)
+            return
+            [
+                .. blocks[message.Id]
+                    .Where(x => (string?)x["type"] == "context")
+                    .Select(x => (string)x["elements"]![0]!["text"]!),
+            ];
+    }
+
+    // Within the gate. Of boxes all is told that is ticked after this.
+    JsonObject Action(string message, string data)
+    {
+        var action = new JsonObject { ["action_ts"] = NextTime() };
+        if (data.Split('\n') is not [var name, var option])
+        {
+            action["type"] = "button";
+            action["action_id"] = "b0";
+            action["value"] = data;
+            return action;
+        }
+
+        var boxes = blocks[message]
+            .Where(x => (string?)x["type"] == "actions")
+            .Select(x => x["elements"]![0]!)
+            .Single(x => (string?)x["action_id"] == name);
+        var ticked = Values(boxes["initial_options"]).ToHashSet();
+        if (!ticked.Remove(option))
+            ticked.Add(option);
+        action["type"] = "checkboxes";
+        action["action_id"] = name;
+        action["selected_options"] = new JsonArray([
+            .. boxes["options"]!
+                .AsArray()
+                .Where(x => ticked.Contains((string)x!["value"]!))
+                .Select(x => x!.DeepClone()),
+        ]);
+        return action;
+    }
+
+    static IEnumerable<string> Values(JsonNode? options) => options?.AsArray().Select(x => (string)x!["value"]!) ?? [];
 
     // Within the gate.
     void Push(string type, JsonObject payload, string? press)
@@ -314,6 +355,7 @@ public sealed class LoopbackSlack : LoopbackChat
             return Refuse(problem);
 
         var (ts, thread) = (NextTime(), field("thread_ts"));
+        blocks[ts] = Blocks(field);
         if (thread is not null && written.All(x => (string?)x["ts"] != thread))
             return Refuse("thread_not_found");
 
@@ -345,6 +387,7 @@ public sealed class LoopbackSlack : LoopbackChat
         if (at < 0)
             return Refuse("message_not_found");
 
+        blocks[Posted[at].Id] = Blocks(field);
         Posted[at] = Posted[at] with
         {
             Shown = [.. Posted[at].Shown, string.Concat(shown)],
@@ -446,7 +489,7 @@ public sealed class LoopbackSlack : LoopbackChat
         )
             return ("invalid_arguments", [], []);
 
-        var blocks = JsonNode.Parse(field("blocks") ?? "[]")!.AsArray().Select(x => x!.AsObject()).ToList();
+        var blocks = Blocks(field);
         if (blocks.Count is 0 or > MaxBlocks)
             return ("invalid_blocks", [], []);
 
@@ -461,16 +504,19 @@ public sealed class LoopbackSlack : LoopbackChat
                     shown.Add(text);
                     break;
 
+                case "context" when IsClock((string?)block["elements"]![0]!["text"] ?? ""):
+                    break;
+
                 case "actions" when block["elements"]!.AsArray() is { Count: > 0 and <= MaxButtons } elements:
-                    foreach (var element in elements)
+                    foreach (var element in elements.Select(x => x!.AsObject()))
                     {
                         if (
-                            Plain(element!["text"], MaxLabel) is not { } label
-                            || (string?)element["value"] is not { Length: > 0 and <= MaxValue } value
-                            || !actions.Add((string)element["action_id"]!)
+                            (string?)element["action_id"] is not { Length: > 0 and <= MaxAction } action
+                            || !actions.Add(action)
+                            || ReadElement(element, action) is not { Count: > 0 } read
                         )
                             return ("invalid_blocks", [], []);
-                        buttons.Add(new(label, value));
+                        buttons.AddRange(read);
                     }
 
                     break;
@@ -482,6 +528,48 @@ public sealed class LoopbackSlack : LoopbackChat
 
         return (null, shown, buttons);
     }
+
+    static List<JsonObject> Blocks(Func<string, string?> field) =>
+        [.. JsonNode.Parse(field("blocks") ?? "[]")!.AsArray().Select(x => x!.AsObject())];
+
+    // What can be pressed; none when Slack does not take it.
+    static List<Button> ReadElement(JsonObject element, string action)
+    {
+        switch ((string?)element["type"])
+        {
+            case "button"
+                when Plain(element["text"], MaxLabel) is { } label
+                    && (string?)element["value"] is { Length: > 0 and <= MaxValue } value:
+                return [new(label, value)];
+
+            case "checkboxes" when element["options"]!.AsArray() is { Count: > 0 and <= MaxBoxes } options:
+                var values = Values(options).ToList();
+                var ticked = Values(element["initial_options"]).ToList();
+                if (
+                    options.Any(x => Plain(x!["text"], MaxLabel) is null)
+                    || values.Any(x => x.Length is 0 or > MaxBoxValue)
+                    || values.Distinct().Count() != values.Count
+                    || ticked.Except(values).Any()
+                    || (element.ContainsKey("initial_options") && ticked is [])
+                )
+                    return [];
+                return
+                [
+                    .. options.Select(x => new Button(
+                        Plain(x!["text"], MaxLabel)!,
+                        $"{action}\n{(string)x["value"]!}"
+                    )),
+                ];
+
+            default:
+                return [];
+        }
+    }
+
+    static bool IsClock(string text) => ClockText().IsMatch(text);
+
+    [GeneratedRegex(@"\ABy your clock: <!date\^[0-9]+\^\{date_short_pretty\} \{time_secs\}\|[0-9: -]+ UTC>\z")]
+    private static partial Regex ClockText();
 
     static string? Section(JsonObject block) =>
         (string?)block["type"] == "section" ? Plain(block["text"], MaxSection) : null;
