@@ -58,7 +58,9 @@ public sealed partial class NotificationTarget
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c> or <c>Slack</c>.</summary>
+    /// <summary>
+    /// How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c> or <c>Slack</c>.
+    /// </summary>
     public NotificationKind? Kind { get; init; }
 
     /// <summary>

@@ -78,7 +78,8 @@ sealed record FoundChatPost(string? MessageId);
 /// <param name="Data">What is told when it is pressed; at most 64 bytes.</param>
 sealed record ChatButton(string Label, string Data)
 {
-    /// <summary>Where several may be chosen at once: which menu it belongs to. Null for what is pressed alone.</summary>
+    /// <summary>The menu that it belongs to, where several may be chosen at once; null for what is pressed
+    /// alone.</summary>
     public ChatMenu? Menu { get; init; }
 }
 

@@ -197,7 +197,8 @@ sealed class SlackApi(NotificationTarget target)
                 "missing_scope" =>
                     $"Slack: the app has not the scope {Redaction.Redact(answer.Text("needed") ?? "")} ({method})",
                 "channel_not_found" or "not_in_channel" =>
-                    $"Slack: the app is not in the channel {target.Chat}; write /invite @NAME-OF-THE-APP there ({error})",
+                    $"Slack: the app is not in the channel {target.Chat}; write /invite @NAME-OF-THE-APP there "
+                        + $"({error})",
                 "is_archived" => $"Slack: the channel {target.Chat} is archived",
                 _ => $"Slack: {Redaction.Redact(error)} ({method})",
             }

@@ -30,8 +30,10 @@ sealed class SlackHistory(SlackApi api, string channel)
     public Task<SlackPages?> ReadThread(string thread, string after, CancellationToken cancel) =>
         Read("conversations.replies", thread, after, cancel);
 
-    /// <summary>What was written since a time in threads of Wake's, of which one message at least is among the newest of
-    /// the channel, in its order.</summary>
+    /// <summary>
+    /// What was written since a time in threads of Wake's, in its order: in those that have a message among the newest
+    /// of the channel.
+    /// </summary>
     public async Task<IEnumerable<JsonElement>> ReadThreads(string after, CancellationToken cancel)
     {
         var bot = await api.FindBot(cancel);

@@ -23,6 +23,8 @@ static partial class SlackMessage
     // More in a row are hard to tell from each other. Slack takes 25.
     const int ButtonsInABlock = 5;
 
+    const string DateFormat = "{date_short_pretty} {time_secs}";
+
     // What stands in a notification of the desktop.
     const int MaxSummary = 300;
 
@@ -54,7 +56,7 @@ static partial class SlackMessage
     /// <summary>What a button tells, or boxes that were ticked: of these all that are.</summary>
     public static string Data(JsonElement action) =>
         action.Text("type") == "checkboxes"
-            ? $"{action.Text("action_id")}{string.Join(',', action.List("selected_options").Select(x => x.Text("value")))}"
+            ? action.Text("action_id") + string.Join(',', action.List("selected_options").Select(x => x.Text("value")))
             : action.Text("value") ?? "";
 
     /// <summary>By what a message is found again.</summary>
@@ -133,7 +135,7 @@ static partial class SlackMessage
                     type = "mrkdwn",
                     text = string.Create(
                         CultureInfo.InvariantCulture,
-                        $"By your clock: <!date^{at.ToUnixTimeSeconds()}^{{date_short_pretty}} {{time_secs}}|{ChatText.Moment(at)}>"
+                        $"By your clock: <!date^{at.ToUnixTimeSeconds()}^{DateFormat}|{ChatText.Moment(at)}>"
                     ),
                 },
             },
