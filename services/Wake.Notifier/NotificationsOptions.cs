@@ -53,13 +53,18 @@ public sealed partial class NotificationTarget
 {
     static readonly string[] UrgentByDefault = ["question.asked", "turn.parked", "budget.reached", "breaker.opened"];
 
-    static readonly NotificationKind[] Chats = [NotificationKind.Telegram, NotificationKind.Slack];
+    static readonly NotificationKind[] Chats =
+    [
+        NotificationKind.Telegram,
+        NotificationKind.Slack,
+        NotificationKind.Discord,
+    ];
 
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c> or <c>Slack</c>.
+    /// How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c>, <c>Slack</c> or <c>Discord</c>.
     /// </summary>
     public NotificationKind? Kind { get; init; }
 
@@ -114,7 +119,7 @@ public sealed partial class NotificationTarget
     public string? Topic { get; init; }
 
     /// <summary>
-    /// Ntfy: the access token, where the topic needs one. Telegram and Slack: the token of the bot.
+    /// Ntfy: the access token, where the topic needs one. Telegram, Slack and Discord: the token of the bot.
     /// </summary>
     public string? Token { get; init; }
 
@@ -123,18 +128,20 @@ public sealed partial class NotificationTarget
 
     /// <summary>
     /// Telegram: the id of the chat, which is negative for groups. Slack: the id of the channel.
+    /// Discord: the id of the channel, in a server.
     /// </summary>
     public string? Chat { get; init; }
 
     /// <summary>
-    /// Telegram and Slack: the ids of the people who may answer, write to sessions and give commands. Nobody else is
-    /// heard. Default: nobody.
+    /// Telegram, Slack and Discord: the ids of the people who may answer, write to sessions and give commands. Nobody
+    /// else is heard. Default: nobody.
     /// </summary>
     public IReadOnlyList<string>? Users { get; init; }
 
     /// <summary>
     /// Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>. Slack: another server
     /// of its Web API. Default: <c>https://slack.com</c>.
+    /// Discord: a server that is called in place of <c>https://discord.com</c>, and names the gateway.
     /// </summary>
     public Uri? BaseUrl { get; init; }
 
@@ -263,6 +270,17 @@ public sealed partial class NotificationTarget
                     yield return slack;
                 break;
 
+            case NotificationKind.Discord:
+                if (Token is null || !DiscordToken().IsMatch(Token))
+                    yield return "Token is needed, as the Developer Portal shows it under Bot: three parts with dots.";
+                if (!IsDiscordId(Chat))
+                    yield return "Chat is needed: the id of the channel, such as 1234567890123456789.";
+                if (Users?.All(IsDiscordId) is false)
+                    yield return "Users: each is the id of a person, such as 1234567890123456789. Names can change.";
+                if (ServerProblem("https://discord.com") is { } discord)
+                    yield return discord;
+                break;
+
             default:
                 if (Command is not [var program, ..] || !Path.IsPathFullyQualified(program))
                     yield return "Command needs the full path of a program: /usr/bin/notify-send.";
@@ -305,6 +323,9 @@ public sealed partial class NotificationTarget
         !url.IsAbsoluteUri || url.Scheme is not ("http" or "https") ? $"{name} must be an address such as {example}."
         : url.UserInfo.Length > 0 ? $"{name} must have no user and no password in it."
         : null;
+
+    static bool IsDiscordId(string? text) =>
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0;
 
     static bool IsAddress(string? text) => MailboxAddress.TryParse(text, out var address) && address.Domain.Length > 0;
 
@@ -349,6 +370,9 @@ public sealed partial class NotificationTarget
 
     [GeneratedRegex(@"\A[UW][A-Z0-9]{2,20}\z")]
     private static partial Regex SlackUser();
+
+    [GeneratedRegex(@"\A(?=.{1,200}\z)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\z")]
+    private static partial Regex DiscordToken();
 }
 
 /// <summary>How a target is told.</summary>
@@ -371,6 +395,9 @@ public enum NotificationKind
 
     /// <summary>A channel of Slack, where people answer as well.</summary>
     Slack,
+
+    /// <summary>A channel of Discord, where people answer as well.</summary>
+    Discord,
 }
 
 /// <summary>How the connection to an SMTP server is kept from others.</summary>

@@ -55,6 +55,7 @@ abstract class ChatConnection
         {
             NotificationKind.Telegram => new TelegramChat(target),
             NotificationKind.Slack => new SlackChat(target),
+            NotificationKind.Discord => new DiscordChat(target),
             _ => throw new InvalidOperationException($"{target.Kind} is no chat."),
         };
 }
@@ -67,6 +68,13 @@ sealed record ChatPost(ChatText Text, IReadOnlyList<IReadOnlyList<ChatButton>> B
 {
     /// <summary>What it tells: sent again it is the same. Null where it is not looked for.</summary>
     public string? Id { get; init; }
+
+    /// <summary>The question whose buttons it has, or had until it was settled; null for none.</summary>
+    public Guid? Question { get; init; }
+
+    /// <summary>Whether a message that looks the same is another one: for chats that do not keep the
+    /// <see cref="Id"/>.</summary>
+    public Func<string, Task<bool>>? IsAnother { get; init; }
 }
 
 /// <summary>What came of looking for a message.</summary>

@@ -48,6 +48,9 @@ sealed class ChatConversation(
             await TryReply(update, reply, session, cancel);
     }
 
+    /// <summary>What a message is noted as that is known by a press on a question.</summary>
+    public static string PressedMessage(Guid question, string messageId) => $"{question}/{messageId}";
+
     async Task SetTaken(ChatUpdate update, CancellationToken cancel)
     {
         await chats.SetTaken(target, update.Id, update.Cursor, cancel);
@@ -82,7 +85,7 @@ sealed class ChatConversation(
         // It may have been sent twice, and then it is known by this.
         await chats.Adopt(
             target,
-            $"{question.Id}/{press.MessageId}",
+            PressedMessage(question.Id, press.MessageId),
             press.MessageId,
             question.Session,
             question.Id,

@@ -60,7 +60,8 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
                 },
                 parts[part],
                 isLast ? buttons : [],
-                cancel
+                cancel,
+                isQuestion: isLast
             );
         }
     }
@@ -81,14 +82,20 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
         NewChatMessage message,
         ChatText text,
         IReadOnlyList<IReadOnlyList<ChatButton>> buttons,
-        CancellationToken cancel
+        CancellationToken cancel,
+        bool isQuestion = false
     )
     {
         var state = await chats.Begin(message, cancel);
         if (state.MessageId is not null)
             return;
 
-        var post = new ChatPost(text, buttons, state.Thread) { Id = $"{message.About}/{message.Part}" };
+        var post = new ChatPost(text, buttons, state.Thread)
+        {
+            Id = $"{message.About}/{message.Part}",
+            Question = isQuestion ? message.Question : null,
+            IsAnother = x => IsAnother(message, x, cancel),
+        };
         try
         {
             if (state.MayStandThere)
@@ -130,6 +137,11 @@ sealed class ChatSender(string target, ChatConnection chat, Chats chats, Questio
             throw new ChatException(failed.Message, failed) { NotDone = true, RetryAfter = failed.RetryAfter };
         }
     }
+
+    // What was noted for a press may be the one.
+    async Task<bool> IsAnother(NewChatMessage message, string messageId, CancellationToken cancel) =>
+        await chats.FindOrigin(target, messageId, cancel) is { } origin
+        && (message.Question is not { } id || origin.About != ChatConversation.PressedMessage(id, messageId));
 
     static Guid? Question(StatedFact fact) =>
         Guid.TryParse(NotificationText.Text(fact, "question"), out var id) ? id : null;

@@ -124,14 +124,17 @@ public sealed class Chats(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(
             """
-            select s.key, m.question_id
+            select s.key, m.question_id, m.about
             from chat_messages m left join sessions s on s.id = m.session_id
             where m.target = $1 and m.message_id = $2
             """
         );
         command.Parameters.AddWithValue(target);
         command.Parameters.AddWithValue(messageId);
-        return await command.ReadFirst(row => new ChatMessageOrigin(row.GetText(0), row.GetNullable<Guid>(1)), cancel);
+        return await command.ReadFirst(
+            row => new ChatMessageOrigin(row.GetText(0), row.GetNullable<Guid>(1)) { About = row.GetString(2) },
+            cancel
+        );
     }
 
     /// <summary>Whether a chat shows a question.</summary>
@@ -414,7 +417,11 @@ public sealed record ChatMessageState(string? MessageId, bool MayStandThere, str
 /// <summary>What a message is about.</summary>
 /// <param name="Session">The key of the session.</param>
 /// <param name="Question">The question that it asks; null when it asks none.</param>
-public sealed record ChatMessageOrigin(string? Session, Guid? Question);
+public sealed record ChatMessageOrigin(string? Session, Guid? Question)
+{
+    /// <summary>What it was noted as.</summary>
+    public required string About { get; init; }
+}
 
 /// <summary>A message that no longer shows how its question is.</summary>
 public sealed record OutdatedChatMessage(

@@ -36,12 +36,14 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
     [Theory]
     [InlineData(NotificationKind.Telegram)]
     [InlineData(NotificationKind.Slack)]
+    [InlineData(NotificationKind.Discord)]
     public async Task All_its_questions_are_answered_in_a_chat(NotificationKind kind)
     {
         await using var chat = await LoopbackChat.Start(kind);
-        var notifier = await Wake.StartProcess("Wake.Notifier", chat.Variables($"chat-{kind}"));
+        var name = $"{kind}".ToLowerInvariant();
+        var notifier = await Wake.StartProcess("Wake.Notifier", chat.Variables(name));
         await Eventually.Holds(() =>
-            Wake.Scalar<bool>($"select exists (select from notification_targets where name = lower('chat-{kind}'))")
+            Wake.Scalar<bool>("select exists (select from notification_targets where name = $1)", name)
         );
         var key = await Wake.WatchingSession("asking");
         machines.Api.Queue($"[[tool:AskUserQuestion {Three.ReplaceLineEndings(" ")}]]");
@@ -67,7 +69,9 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         var call = await chat.Shows($"{key} asks to be allowed Bash:");
         Assert.Equal($"{key} goes on.", await chat.Press(call, "Allow once", LoopbackChat.Ben));
         Assert.Equal(TurnOutcome.Completed, (await Wake.WaitForTurnEnd(key, 2)).Outcome);
-        Assert.True(machines.Api.Requests[^1].IsInConversation($"caused by {chat.NameOf(LoopbackChat.Anna)} in chat-"));
+        Assert.True(
+            machines.Api.Requests[^1].IsInConversation($"caused by {chat.NameOf(LoopbackChat.Anna)} in {name}")
+        );
         Assert.Equal("x", await File.ReadAllTextAsync(Path.Combine((await Wake.Show(key)).Workspace, "ran")));
         await notifier.Stop();
     }

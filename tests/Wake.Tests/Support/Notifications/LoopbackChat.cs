@@ -124,6 +124,7 @@ public abstract class LoopbackChat : IAsyncDisposable
             {
                 NotificationKind.Telegram => new LoopbackTelegram(),
                 NotificationKind.Slack => new LoopbackSlack(),
+                NotificationKind.Discord => new LoopbackDiscord(),
                 _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "It is no chat."),
             },
             port
