@@ -25,11 +25,16 @@ public sealed partial class NotificationsOptions : Dictionary<string, Notificati
                 yield return new($"{Section}:{name}: {problem}");
         }
 
-        foreach (var bot in this.Where(x => x.Value is { IsChat: true, Token: not null }).GroupBy(x => x.Value.Token))
+        foreach (
+            var bot in this.Where(x => x.Value is { IsChat: true, Token: not null })
+                // What an app of Slack hears it tells to one of its connections.
+                .GroupBy(x => x.Value.AppToken ?? x.Value.Token)
+        )
         {
             if (bot.Count() > 1)
                 yield return new(
-                    $"{Section}: {string.Join(" and ", bot.Select(x => x.Key).Order())} have the same Token. "
+                    $"{Section}: {string.Join(" and ", bot.Select(x => x.Key).Order())} have the same "
+                        + $"{(bot.First().Value.AppToken is null ? "Token" : "AppToken")}. "
                         + "A bot tells what it hears once: make one for each."
                 );
         }
@@ -48,11 +53,19 @@ public sealed partial class NotificationTarget
 {
     static readonly string[] UrgentByDefault = ["question.asked", "turn.parked", "budget.reached", "breaker.opened"];
 
+    static readonly NotificationKind[] Chats =
+    [
+        NotificationKind.Telegram,
+        NotificationKind.Slack,
+        NotificationKind.Discord,
+    ];
+
     static readonly TimeSpan MaxDigest = TimeSpan.FromDays(1);
     static readonly TimeSpan MaxTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c> or
-    /// <c>Discord</c>.</summary>
+    /// <summary>
+    /// How: <c>Webhook</c>, <c>Ntfy</c>, <c>Email</c>, <c>Command</c>, <c>Telegram</c>, <c>Slack</c> or <c>Discord</c>.
+    /// </summary>
     public NotificationKind? Kind { get; init; }
 
     /// <summary>
@@ -105,23 +118,30 @@ public sealed partial class NotificationTarget
     /// <summary>Ntfy: the topic. Whoever knows it can read it on a server without access control.</summary>
     public string? Topic { get; init; }
 
-    /// <summary>Ntfy: the access token, where the topic needs one. Telegram, Discord: the token of the bot.</summary>
+    /// <summary>
+    /// Ntfy: the access token, where the topic needs one. Telegram, Slack and Discord: the token of the bot.
+    /// </summary>
     public string? Token { get; init; }
 
+    /// <summary>Slack: the app-level token, with the scope <c>connections:write</c>.</summary>
+    public string? AppToken { get; init; }
+
     /// <summary>
-    /// Telegram: the id of the chat, which is negative for groups. Discord: the id of the channel, in a server.
+    /// Telegram: the id of the chat, which is negative for groups. Slack: the id of the channel.
+    /// Discord: the id of the channel, in a server.
     /// </summary>
     public string? Chat { get; init; }
 
     /// <summary>
-    /// Telegram, Discord: the ids of the people who may answer, write to sessions and give commands. Nobody else is
-    /// heard. Default: nobody.
+    /// Telegram, Slack and Discord: the ids of the people who may answer, write to sessions and give commands. Nobody
+    /// else is heard. Default: nobody.
     /// </summary>
     public IReadOnlyList<string>? Users { get; init; }
 
     /// <summary>
-    /// Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>. Discord: a server that
-    /// is called in place of <c>https://discord.com</c>, and names the gateway.
+    /// Telegram: a server of the Bot API of your own. Default: <c>https://api.telegram.org</c>. Slack: another server
+    /// of its Web API. Default: <c>https://slack.com</c>.
+    /// Discord: a server that is called in place of <c>https://discord.com</c>, and names the gateway.
     /// </summary>
     public Uri? BaseUrl { get; init; }
 
@@ -233,10 +253,21 @@ public sealed partial class NotificationTarget
                     yield return "Chat is needed: the id of the chat, such as -1001234567890.";
                 if (Users?.Any(x => !long.TryParse(x, NumberStyles.None, CultureInfo.InvariantCulture, out _)) is true)
                     yield return "Users: each is the id of a person, such as 123456789. Names can change hands.";
-                if (BaseUrl is not null && HttpProblem("BaseUrl", BaseUrl, "https://api.telegram.org") is { } server)
-                    yield return server;
-                else if (BaseUrl is { PathAndQuery: not "/" })
-                    yield return "BaseUrl must have no path: Telegram is asked at the root of its server.";
+                if (ServerProblem("https://api.telegram.org") is { } bots)
+                    yield return bots;
+                break;
+
+            case NotificationKind.Slack:
+                if (Token is null || !SlackBotToken().IsMatch(Token))
+                    yield return "Token is needed, that of the bot: xoxb-….";
+                if (AppToken is null || !SlackAppToken().IsMatch(AppToken))
+                    yield return "AppToken is needed, the app-level token with the scope connections:write: xapp-….";
+                if (Chat is null || !SlackChannel().IsMatch(Chat))
+                    yield return "Chat is needed: the id of the channel, such as C0123456789. Names can change.";
+                if (Users?.Any(x => !SlackUser().IsMatch(x)) is true)
+                    yield return "Users: each is the id of a member, such as U0123456789. Names can change hands.";
+                if (ServerProblem("https://slack.com") is { } slack)
+                    yield return slack;
                 break;
 
             case NotificationKind.Discord:
@@ -246,10 +277,8 @@ public sealed partial class NotificationTarget
                     yield return "Chat is needed: the id of the channel, such as 1234567890123456789.";
                 if (Users?.All(IsDiscordId) is false)
                     yield return "Users: each is the id of a person, such as 1234567890123456789. Names can change.";
-                if (BaseUrl is not null && HttpProblem("BaseUrl", BaseUrl, "https://discord.com") is { } api)
-                    yield return api;
-                else if (BaseUrl is { PathAndQuery: not "/" })
-                    yield return "BaseUrl must have no path: Discord is asked at /api/v10 of its server.";
+                if (ServerProblem("https://discord.com") is { } discord)
+                    yield return discord;
                 break;
 
             default:
@@ -266,14 +295,11 @@ public sealed partial class NotificationTarget
                 ("Url", Url is not null, [NotificationKind.Webhook, NotificationKind.Ntfy]),
                 ("Secrets", Secrets is not null, [NotificationKind.Webhook]),
                 ("Topic", Topic is not null, [NotificationKind.Ntfy]),
-                (
-                    "Token",
-                    Token is not null,
-                    [NotificationKind.Ntfy, NotificationKind.Telegram, NotificationKind.Discord]
-                ),
-                ("Chat", Chat is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
-                ("Users", Users is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
-                ("BaseUrl", BaseUrl is not null, [NotificationKind.Telegram, NotificationKind.Discord]),
+                ("Token", Token is not null, [NotificationKind.Ntfy, .. Chats]),
+                ("AppToken", AppToken is not null, [NotificationKind.Slack]),
+                ("Chat", Chat is not null, Chats),
+                ("Users", Users is not null, Chats),
+                ("BaseUrl", BaseUrl is not null, Chats),
                 ("Host", Host is not null, [NotificationKind.Email]),
                 ("User", User is not null, [NotificationKind.Email]),
                 ("Password", Password is not null, [NotificationKind.Email]),
@@ -286,6 +312,12 @@ public sealed partial class NotificationTarget
 
     string? UrlProblem(string example) =>
         Url is null ? $"Url is needed, such as {example}." : HttpProblem("Url", Url, example);
+
+    string? ServerProblem(string usual) =>
+        BaseUrl is null ? null
+        : HttpProblem("BaseUrl", BaseUrl, usual) is { } problem ? problem
+        : BaseUrl.PathAndQuery != "/" ? $"BaseUrl must have no path: {Kind} is asked at the root of its server."
+        : null;
 
     static string? HttpProblem(string name, Uri url, string example) =>
         !url.IsAbsoluteUri || url.Scheme is not ("http" or "https") ? $"{name} must be an address such as {example}."
@@ -301,7 +333,7 @@ public sealed partial class NotificationTarget
         host == "localhost" || (System.Net.IPAddress.TryParse(host, out var ip) && System.Net.IPAddress.IsLoopback(ip));
 
     /// <summary>Whether people answer there.</summary>
-    internal bool IsChat => Kind is NotificationKind.Telegram or NotificationKind.Discord;
+    internal bool IsChat => Kind is { } kind && Chats.Contains(kind);
 
     /// <summary>Which facts it is told of.</summary>
     internal NotificationRule ToRule(string name) =>
@@ -327,6 +359,18 @@ public sealed partial class NotificationTarget
     [GeneratedRegex(@"\A[0-9]{1,16}:[A-Za-z0-9_-]{1,200}\z")]
     private static partial Regex BotToken();
 
+    [GeneratedRegex(@"\Axoxb-[A-Za-z0-9-]{1,200}\z")]
+    private static partial Regex SlackBotToken();
+
+    [GeneratedRegex(@"\Axapp-[A-Za-z0-9-]{1,200}\z")]
+    private static partial Regex SlackAppToken();
+
+    [GeneratedRegex(@"\A[CGD][A-Z0-9]{2,20}\z")]
+    private static partial Regex SlackChannel();
+
+    [GeneratedRegex(@"\A[UW][A-Z0-9]{2,20}\z")]
+    private static partial Regex SlackUser();
+
     [GeneratedRegex(@"\A(?=.{1,200}\z)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\z")]
     private static partial Regex DiscordToken();
 }
@@ -348,6 +392,9 @@ public enum NotificationKind
 
     /// <summary>A chat of Telegram, where people answer as well.</summary>
     Telegram,
+
+    /// <summary>A channel of Slack, where people answer as well.</summary>
+    Slack,
 
     /// <summary>A channel of Discord, where people answer as well.</summary>
     Discord,

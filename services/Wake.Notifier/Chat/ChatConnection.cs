@@ -9,6 +9,9 @@ abstract class ChatConnection
     /// <summary>How many UTF-16 units a message may have.</summary>
     public abstract int MaxLength { get; }
 
+    /// <summary>Whether who chooses something is told so, beside that the message shows it.</summary>
+    public virtual bool TellsChoices => true;
+
     /// <summary>Posts a message and returns the chat's name for it.</summary>
     /// <exception cref="ChatException">It was not posted, or nobody knows.</exception>
     public abstract Task<string> Post(ChatPost post, CancellationToken cancel);
@@ -51,6 +54,7 @@ abstract class ChatConnection
         target.Kind switch
         {
             NotificationKind.Telegram => new TelegramChat(target),
+            NotificationKind.Slack => new SlackChat(target),
             NotificationKind.Discord => new DiscordChat(target),
             _ => throw new InvalidOperationException($"{target.Kind} is no chat."),
         };

@@ -141,7 +141,7 @@ sealed class ChatConversation(
         );
         return (
             "chosen",
-            draft is null ? null
+            draft is null || !chat.TellsChoices ? null
             : draft.Of(choice.Item).Contains(label) ? "Chosen. Press Send when all is."
             : "Not chosen any more.",
             null
@@ -160,7 +160,7 @@ sealed class ChatConversation(
             return ("ignored", "Wake does not know this choice.", null);
 
         var draft = await chats.ChangeDraft(question.Id, target, press.Id, x => x.With(item, chosen), cancel);
-        return ("chosen", draft is null ? null : "Chosen. Press Send when all is.", null);
+        return ("chosen", draft is null || !chat.TellsChoices ? null : "Chosen. Press Send when all is.", null);
     }
 
     async Task<(string, string?, string?)> SendChosen(

@@ -23,6 +23,8 @@ sealed class ChatListener(
     // What is answered elsewhere is seen this soon.
     static readonly TimeSpan EditInterval = TimeSpan.FromSeconds(1);
 
+    static readonly TimeSpan RegistrationDelay = TimeSpan.FromMilliseconds(200);
+
     static readonly TimeSpan EditTimeout = TimeSpan.FromSeconds(15);
 
     const int EditsAtOnce = 20;
@@ -85,6 +87,10 @@ sealed class ChatListener(
         CancellationToken cancel
     )
     {
+        // Where the reading has come to is noted with the target.
+        if (!await chats.IsTarget(name, cancel))
+            return RegistrationDelay;
+
         var conversation = new ChatConversation(name, target, chat, chats, actions, log);
         try
         {

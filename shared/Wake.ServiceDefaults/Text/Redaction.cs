@@ -63,7 +63,7 @@ public static partial class Redaction
     // for at each of them.
     [GeneratedRegex(
         """
-            sk-(ant-[\w-]{8,}|[\w-]{16,})|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}
+            sk-(ant-[\w-]{8,}|[\w-]{16,})|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}
             |wake_[\w-]{24,}|whsec_[\w+/=-]{16,}|eyJ(?>[\w-]{10,})\.(?>[\w-]{10,})\.[\w-]{5,}
             |-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----[\s\S]*?(-----END\ [A-Z\ ]*PRIVATE\ KEY-----|$)
             |(?=[\w.~+/=-]{8})(?<=\b(bearer|basic)\s+)[\w.~+/=-]{8,}

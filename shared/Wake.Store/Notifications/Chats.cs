@@ -279,6 +279,16 @@ public sealed class Chats(NpgsqlDataSource database)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
+    /// <summary>Whether a target is registered.</summary>
+    public async Task<bool> IsTarget(string target, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            "select exists (select from notification_targets where name = $1)"
+        );
+        command.Parameters.AddWithValue(target);
+        return (bool)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
     /// <summary>Where the reading of a chat goes on, and how long ago that was noted; null at its beginning.</summary>
     public async Task<(string Cursor, TimeSpan Age)?> FindCursor(string target, CancellationToken cancel)
     {

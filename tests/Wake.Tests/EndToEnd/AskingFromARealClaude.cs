@@ -36,6 +36,7 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
 
     [Theory]
     [InlineData(NotificationKind.Telegram)]
+    [InlineData(NotificationKind.Slack)]
     [InlineData(NotificationKind.Discord)]
     public async Task All_its_questions_are_answered_in_a_chat(NotificationKind kind)
     {
@@ -50,9 +51,9 @@ public sealed class AskingFromClaude_2_1_329(AskingFromARealClaude.Current runs)
         await Wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
 
         var asked = await chat.Shows($"{key} asks:");
-        await chat.Press(asked, "Blue", LoopbackChat.Anna);
-        await chat.Press(asked, "S", LoopbackChat.Ben);
-        await chat.Press(asked, "L", LoopbackChat.Anna);
+        await chat.Choose(asked, "Blue", LoopbackChat.Anna);
+        await chat.Choose(asked, "S", LoopbackChat.Ben);
+        await chat.Choose(asked, "L", LoopbackChat.Anna);
         chat.Write("3: not before the \"audit\"; $(id)", LoopbackChat.Ben, asked.Id);
         await chat.Shows("Chosen for 3: not before");
         Assert.Equal($"{key} goes on.", await chat.Press(asked, "Send", LoopbackChat.Anna));

@@ -14,7 +14,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 {
     private protected static readonly CancellationToken Cancel = CancellationToken.None;
 
-    const string Colour = """
+    private protected const string Colour = """
         {"questions": [{"question": "Which colour?", "header": "Colour", "multiSelect": false, "options":
           [{"label": "Red", "description": "as fire"}, {"label": "Blue", "description": "as the sea"}]}]}
         """;
@@ -26,7 +26,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
           {"question": "When?", "multiSelect": false, "options": [{"label": "Now"}, {"label": "Later"}]}]}
         """;
 
-    readonly Questions questions = new(store.Database);
+    private protected Questions Questions { get; } = new(store.Database);
 
     private protected TestStore Store => store;
 
@@ -49,7 +49,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         message = await chat.Shows($"Answered by {chat.NameOf(Anna)} in one, ");
         Assert.Empty(message.Buttons);
         Assert.EndsWith("UTC:\nBlue", message.Text, StringComparison.Ordinal);
-        var question = await questions.Find(id, Cancel);
+        var question = await Questions.Find(id, Cancel);
         Assert.Equal("Blue", question!.Answers!["Which colour?"]);
         Assert.Equal(
             $"question {id}, by {chat.NameOf(Anna)} in one",
@@ -75,13 +75,13 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
             ["1: Red", "1: Blue", "2: S", "2: M", "2: L", "3: Now", "3: Later", "Send"],
             message.Buttons.Select(x => x.Label)
         );
-        await chat.Press(message, "Red", Anna);
+        await chat.Choose(message, "Red", Anna);
         await chat.Shows("Chosen for 1: Red");
-        await chat.Press(message, "Blue", Anna);
-        await chat.Press(message, "L", Ben);
-        await chat.Press(message, "S", Anna);
-        await chat.Press(message, "M", Anna);
-        await chat.Press(message, "M", Ben);
+        await chat.Choose(message, "Blue", Anna);
+        await chat.Choose(message, "L", Ben);
+        await chat.Choose(message, "S", Anna);
+        await chat.Choose(message, "M", Anna);
+        await chat.Choose(message, "M", Ben);
         await chat.Shows("Chosen for 2: S, L");
         Assert.Equal("Nothing is chosen yet for 3.", await PressSend());
         chat.Write("3: not before the \"audit\"; $(id)", Ben, message.Id);
@@ -89,7 +89,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
         // Ben changes it, and Anna has not seen that.
         var seen = (await chat.Shows("Chosen for 3:")).Buttons.Single(x => x.Label == "Send");
-        await chat.Press(message, "M", Ben);
+        await chat.Choose(message, "M", Ben);
         chat.StartPressOf(message.Id, seen.Data, Anna);
         await Eventually.Holds(() =>
             Task.FromResult(chat.Told.Any(x => x.Text.StartsWith("The choice has changed", StringComparison.Ordinal)))
@@ -98,7 +98,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         Assert.Equal("three goes on.", await PressSend());
 
         await chat.Shows($"Answered by {chat.NameOf(Anna)} in three, ");
-        var answers = (await questions.Find(id, Cancel))!.Answers!;
+        var answers = (await Questions.Find(id, Cancel))!.Answers!;
         Assert.Equal(
             ["Blue", "S, M, L", "not before the \"audit\"; $(id)"],
             answers.OrderBy(x => Three.IndexOf(x.Key, StringComparison.Ordinal)).Select(x => x.Value)
@@ -119,7 +119,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
             // A third answers by the API in the same moment.
             var elsewhere = Task.Run(() =>
-                questions.Answer(id, new Dictionary<string, string> { ["Which colour?"] = "Green" }, Cancel)
+                Questions.Answer(id, new Dictionary<string, string> { ["Which colour?"] = "Green" }, Cancel)
             );
             string[] presses = [chat.StartPress(message, "Red", Anna), chat.StartPress(message, "Blue", Ben)];
 
@@ -130,7 +130,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
             );
             var won = told.Count(x => x.Text == $"both-{round} goes on.") + (await elsewhere ? 1 : 0);
             Assert.Equal(1, won);
-            var answer = (await questions.Find(id, Cancel))!.Answers!["Which colour?"];
+            var answer = (await Questions.Find(id, Cancel))!.Answers!["Which colour?"];
             Assert.All(
                 told.Where(x => x.Text != $"both-{round} goes on."),
                 x => Assert.EndsWith(answer, x.Text, StringComparison.Ordinal)
@@ -167,7 +167,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         chat.Write("close", Anna);
 
         await Eventually.Holds(() => Task.FromResult(chat.Unread == 0), "all of it was read");
-        Assert.Null((await questions.Find(id, Cancel))!.Outcome);
+        Assert.Null((await Questions.Find(id, Cancel))!.Outcome);
         Assert.Null((await store.Sessions.Find("strange", Cancel))!.Closed);
         Assert.Equal(0, await store.Scalar<long>("select count(*) from events where source = 'chat:strange'"));
         Assert.Single(chat.Messages);
@@ -186,7 +186,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         var press = chat.StartPressOf(message.Id, $"q|{elsewhere:N}|0|c0.0", Anna);
 
         await Eventually.Holds(() => Task.FromResult(chat.Told.Contains((press, "Wake does not know this button."))));
-        Assert.Null((await questions.Find(elsewhere, Cancel))!.Outcome);
+        Assert.Null((await Questions.Find(elsewhere, Cancel))!.Outcome);
         Assert.Contains("Which colour?", message.Text);
         Assert.Single(Assert.Single(chat.Messages).Shown);
     }
@@ -204,7 +204,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         await chat.Press(message, "Allow", Ben);
 
         await chat.Shows($"Allowed once by {chat.NameOf(Ben)} in call, ");
-        var question = await questions.Find(id, Cancel);
+        var question = await Questions.Find(id, Cancel);
         Assert.Equal((true, question!.Permission!.Hash), (question.Decision!.Allow, question.Decision.Shown));
     }
 
@@ -224,8 +224,8 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
             (await chat.Shows($"Denied by {chat.NameOf(Anna)} in deny, ")).Text,
             StringComparison.Ordinal
         );
-        Assert.Equal(new PermissionAnswer(false, null), (await questions.Find(first, Cancel))!.Decision);
-        Assert.Equal(new PermissionAnswer(false, "not on a Friday"), (await questions.Find(second, Cancel))!.Decision);
+        Assert.Equal(new PermissionAnswer(false, null), (await Questions.Find(first, Cancel))!.Decision);
+        Assert.Equal(new PermissionAnswer(false, "not on a Friday"), (await Questions.Find(second, Cancel))!.Decision);
     }
 
     // It was too late to allow it, and nobody is to think otherwise.
@@ -241,7 +241,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         var told = await chat.Press(message with { Buttons = [new("Allow once", $"q|{id:N}|0|a")] }, "Allow", Ben);
 
         Assert.Contains($"Denied by {chat.NameOf(Ben)} in twice, ", told);
-        Assert.False((await questions.Find(id, Cancel))!.Decision!.Allow);
+        Assert.False((await Questions.Find(id, Cancel))!.Decision!.Allow);
     }
 
     [Fact]
@@ -257,7 +257,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         chat.Write("close", Anna, message.Id);
 
         await chat.Shows("Answered by Anna");
-        Assert.Equal("close", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Equal("close", (await Questions.Find(id, Cancel))!.Answers!["Which colour?"]);
         Assert.Null((await store.Sessions.Find("word", Cancel))!.Closed);
     }
 
@@ -271,7 +271,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         var message = await chat.Shows("Which colour?");
         await notifier.DisposeAsync();
         var answers = new Dictionary<string, string> { ["Which colour?"] = "close" };
-        Assert.True(await questions.Answer(id, answers, Cancel, $"{chat.NameOf(Anna)} in again"));
+        Assert.True(await Questions.Answer(id, answers, Cancel, $"{chat.NameOf(Anna)} in again"));
 
         chat.Write("close", Anna, message.Id);
         await using var second = await Notifier(chat, "again");
@@ -303,7 +303,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
     // Whoever allows has seen all of it, and no secret goes to a chat.
     [Theory]
-    [InlineData("long", 20_000, "x")]
+    [InlineData("long", 40_000, "x")]
     [InlineData("secret", 1, "export TOKEN=ghp_0123456789012345678901234567890123456789")]
     public async Task A_call_that_a_chat_does_not_show_as_a_whole_is_not_allowed_there(
         string key,
@@ -322,7 +322,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         await Eventually.Holds(() =>
             Task.FromResult(chat.Told.Any(x => x.Text == "This cannot be answered by a button."))
         );
-        Assert.Null((await questions.Find(id, Cancel))!.Outcome);
+        Assert.Null((await Questions.Find(id, Cancel))!.Outcome);
     }
 
     [Fact]
@@ -336,7 +336,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         foreach (var key in (string[])["else-1", "else-2", "else-3"])
             await chat.Shows($"{key} asks");
 
-        await questions.Answer(
+        await Questions.Answer(
             answered,
             new Dictionary<string, string> { ["Which colour?"] = "Green" },
             Cancel,
@@ -453,7 +453,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
         await chat.Press(message, "@everyone", Anna);
         await chat.Shows("Answered by Anna");
-        Assert.Equal(hostile, Assert.Single((await questions.Find(id, Cancel))!.Answers!).Value);
+        Assert.Equal(hostile, Assert.Single((await Questions.Find(id, Cancel))!.Answers!).Value);
     }
 
     [Theory]
@@ -473,6 +473,14 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
         failing = false;
         await Hurry(name);
+        await Eventually.Holds(
+            () =>
+                store.Scalar<bool>(
+                    "select not exists (select from notifications where target = $1 and outcome is null)",
+                    name
+                ),
+            "it is noted as sent"
+        );
         var message = await Eventually.Sees(() =>
             Task.FromResult(chat.Messages.LastOrDefault(x => x.Text.Contains("Which colour?") && IsSecond(x)))
         );
@@ -485,7 +493,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         await Eventually.Holds(() =>
             Task.FromResult(chat.Messages.All(x => x.Buttons is [] && x.Text.Contains("Answered by Anna")))
         );
-        Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Equal("Blue", (await Questions.Find(id, Cancel))!.Answers!["Which colour?"]);
 
         bool IsSecond(Message x) => chat.KnowsWhatArrived || fault is not Fault.CutAfter || x.Id != chat.Messages[0].Id;
     }
@@ -517,7 +525,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         chat.StartPress(message, "Blue", Anna);
 
         await chat.Shows("Answered by Anna");
-        Assert.Equal("Blue", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Equal("Blue", (await Questions.Find(id, Cancel))!.Answers!["Which colour?"]);
         Assert.Single(chat.Messages);
     }
 
@@ -591,7 +599,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
 
         await chat.Press(message, "Red", Ben);
 
-        Assert.Equal("Red", (await questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+        Assert.Equal("Red", (await Questions.Find(id, Cancel))!.Answers!["Which colour?"]);
     }
 
     private protected Task<LoopbackNotifier> Notifier(LoopbackChat chat, string name) =>
@@ -605,8 +613,19 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
     )
     {
         var session = await store.Session(key);
-        var turn = await store.OpenTurn(session);
-        var question = new ToolCallQuestion($"toolu_{key}", tool, input)
+        return await Ask(session, 1, input, tool, call);
+    }
+
+    private protected async Task<Guid> Ask(
+        Guid session,
+        int wake,
+        string input,
+        string tool = QuestionItem.ToolName,
+        string? call = null
+    )
+    {
+        var turn = await store.OpenTurn(session, wake);
+        var question = new ToolCallQuestion($"toolu_{wake}", tool, input)
         {
             Call = call,
             Hash = call is null
@@ -622,7 +641,11 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
                 Cancel
             )
         );
-        return await store.Scalar<Guid>("select id from questions where session_id = $1", session);
+        return await store.Scalar<Guid>(
+            "select id from questions where session_id = $1 and wake_number = $2",
+            session,
+            wake
+        );
     }
 
     Task<Guid> AskPermission(string key, string command)
@@ -648,7 +671,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         return page.Rows is [] ? null : [.. page.Rows.Reverse()];
     }
 
-    Task<bool> Failed(string target) =>
+    private protected Task<bool> Failed(string target) =>
         store.Scalar<bool>(
             """
             select exists (select from notifications where target = $1 and outcome is null and failed_since is not null)
@@ -657,7 +680,7 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         );
 
     // What failed is due at once.
-    Task Hurry(string target) =>
+    private protected Task Hurry(string target) =>
         store.Execute(
             """
             with due as (update notifications set due_at = now() where target = $1 and outcome is null)

@@ -15,10 +15,6 @@ public sealed class AnsweringInDiscord(TestStore store)
     // Guild messages and their content, by their bits.
     const string Identify = "identify 33280";
 
-    const string Colour = """
-        {"questions": [{"question": "Which colour?", "multiSelect": false, "options": [{"label": "Red"}, {"label": "Blue"}]}]}
-        """;
-
     [Theory]
     [InlineData("@everyone @here <@7> <@&7> <#7> <:a:7> :smile: <t:1:R> </a:7>")]
     [InlineData("*a* **b** _c_ __d__ ~~e~~ ||f|| `g` \\*h\\*")]

@@ -81,6 +81,50 @@ public sealed class BeingToldOfTurns
         );
     }
 
+    [Fact]
+    public async Task A_test_arrives_in_each_chat_and_doctor_says_whether_one_would()
+    {
+        await using var telegram = await LoopbackTelegram.Start();
+        await using var slack = await LoopbackSlack.Start();
+        (string Name, LoopbackChat Chat)[] chats = [("telegram", telegram), ("slack", slack)];
+        var settings = chats.SelectMany(x => x.Chat.Variables(x.Name)).ToDictionary();
+        await using var wake = await WakeSystem.Start(Transport.InMemory, settings);
+        using var folder = new TemporaryFolder();
+
+        foreach (var (name, chat) in chats)
+        {
+            var tested = await WakeCommandLine.Run(wake.Here, null, "notify", "test", name);
+            Assert.True(tested.ExitCode == 0, tested.Errors);
+            Assert.StartsWith("Wake: this is a test", Assert.Single(chat.Messages).Text, StringComparison.Ordinal);
+        }
+
+        var doctor = await Doctor();
+        Assert.Contains("telegram: Telegram can be reached", doctor);
+        Assert.Contains("slack: Slack can be reached", doctor);
+        Assert.All(chats, x => Assert.Single(x.Chat.Messages));
+
+        foreach (var (name, chat) in chats)
+        {
+            chat.Faults = _ => LoopbackChat.Fault.BadGateway;
+            var tested = await WakeCommandLine.Run(wake.Here, null, "notify", "test", name);
+            Assert.Equal(1, tested.ExitCode);
+            Assert.Matches("^Not delivered: (Telegram|Slack): .*502", tested.Errors.Trim());
+        }
+
+        doctor = await Doctor();
+        Assert.Matches("telegram: Telegram: .*502", doctor);
+        Assert.Contains("slack: Slack: HTTP 502", doctor);
+
+        async Task<string> Doctor() =>
+            (
+                await WakeCommandLine.Run(
+                    new Dictionary<string, string>([.. settings, new("WAKE_DATA", folder.Path)]),
+                    null,
+                    "doctor"
+                )
+            ).Output;
+    }
+
     static async Task<WakeSystem> Start(LoopbackReceiver receiver) =>
         await WakeSystem.Start(
             Transport.InMemory,

@@ -123,6 +123,7 @@ public abstract class LoopbackChat : IAsyncDisposable
             kind switch
             {
                 NotificationKind.Telegram => new LoopbackTelegram(),
+                NotificationKind.Slack => new LoopbackSlack(),
                 NotificationKind.Discord => new LoopbackDiscord(),
                 _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "It is no chat."),
             },
@@ -172,6 +173,19 @@ public abstract class LoopbackChat : IAsyncDisposable
                 $"{person.Name} is told about {label}"
             )
         )!;
+    }
+
+    /// <summary>Somebody presses a button, and the message shows that.</summary>
+    public async Task Choose(Message message, string label, Person person)
+    {
+        var before = Shown();
+        StartPress(message, label, person);
+        await Eventually.Holds(
+            () => Task.FromResult(Shown() > before),
+            $"the message shows that {person.Name} has chosen {label}"
+        );
+
+        int Shown() => Messages.Single(x => x.Id == message.Id).Shown.Count;
     }
 
     /// <summary>Somebody presses a button.</summary>
