@@ -24,6 +24,9 @@ sealed class DiscordApi(string token, Uri? server)
 
     static readonly TimeSpan MaxRetryAfter = TimeSpan.FromHours(24);
 
+    // A clock ticks coarsely, and what comes a moment too early is refused.
+    static readonly TimeSpan ClockMargin = TimeSpan.FromMilliseconds(50);
+
     // A hundred messages, each with all that Discord adds to it.
     const int MaxAnswer = 8 * 1024 * 1024;
 
@@ -154,7 +157,7 @@ sealed class DiscordApi(string token, Uri? server)
     }
 
     void Close(string route, TimeSpan time) =>
-        limits[route] = Environment.TickCount64 + (long)Math.Ceiling(time.TotalMilliseconds);
+        limits[route] = Environment.TickCount64 + (long)(time + ClockMargin).TotalMilliseconds;
 
     static double? Header(HttpResponseMessage answer, string name) =>
         answer.Headers.TryGetValues(name, out var values)

@@ -298,8 +298,11 @@ public sealed class AnsweringInDiscord(TestStore store)
     static DiscordChat Chat(LoopbackDiscord discord) =>
         new(TargetSettings.Read("Discord", $"Token={Token} Chat={Channel} Users:0=7 BaseUrl={discord.Url}"));
 
-    static Task<ChatException> Refused(DiscordChat chat) =>
-        Assert.ThrowsAsync<ChatException>(() => chat.Listen(null, _ => Task.CompletedTask, Cancel));
+    static async Task<ChatException> Refused(DiscordChat chat)
+    {
+        using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        return await Assert.ThrowsAsync<ChatException>(() => chat.Listen(null, _ => Task.CompletedTask, bound.Token));
+    }
 
     static Task Opened(LoopbackDiscord discord, params string[] connections) =>
         Eventually.Holds(
