@@ -76,7 +76,7 @@ static class SessionsApi
             .Produces<IReadOnlyList<Contract.AllowedCall>>()
             .ProducesProblem(StatusCodes.Status404NotFound);
         sessions
-            .MapDelete("/{key}/permissions/{question:guid}", WithdrawPermission)
+            .MapDelete("/{key}/permissions/{id:guid}", WithdrawPermission)
             .RequireScope(ApiScopes.QuestionsAnswer)
             .WithName("WithdrawPermission")
             .WithSummary("Withdraw what was allowed for a session: the next such call asks again.")
@@ -290,7 +290,7 @@ static class SessionsApi
 
     static async Task<IResult> WithdrawPermission(
         PathKey named,
-        Guid question,
+        Guid id,
         HttpContext http,
         Sessions sessions,
         Questions questions,
@@ -300,11 +300,11 @@ static class SessionsApi
         if (await sessions.Find(named.Value, cancel) is not { } session)
             return SessionNotFound(named);
 
-        return await questions.Withdraw(session.Id, question, $"{Caller.From(http).Id} over the API", cancel)
+        return await questions.Withdraw(session.Id, id, $"{Caller.From(http).Id} over the API", cancel)
             ? Results.NoContent()
             : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
-                $"Question {question} allows session {named.Value} nothing, or no longer."
+                $"Question {id} allows session {named.Value} nothing, or no longer."
             );
     }
 

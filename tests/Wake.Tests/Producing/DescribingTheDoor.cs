@@ -115,7 +115,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
             },
             { "POST", "/v1/sessions/{key}/reset", "application/json", "{}", null, 404 },
             { "GET", "/v1/sessions/{key}/permissions", "application/json", "", null, 404 },
-            { "DELETE", "/v1/sessions/{key}/permissions/{question}", "application/json", "", null, 404 },
+            { "DELETE", "/v1/sessions/{key}/permissions/{id}", "application/json", "", null, 404 },
             { "DELETE", "/v1/sessions", "application/json", "", null, 400 },
             { "POST", "/v1/events/{id}/replay", "application/json", "", null, 404 },
             { "PUT", "/v1/routes/{name}", "application/json", "{}", null, 400 },
@@ -151,10 +151,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
         int status
     )
     {
-        var address = path.Replace("{id}", $"{Guid.NewGuid()}")
-            .Replace("{key}", "nobody")
-            .Replace("{question}", $"{Guid.NewGuid()}")
-            .Replace("{name}", "nothing");
+        var address = path.Replace("{id}", $"{Guid.NewGuid()}").Replace("{key}", "nobody").Replace("{name}", "nothing");
         var request = new HttpRequestMessage(new(method), key == "limit" ? $"{address}?limit=0" : address);
         if (body is not "")
             request.Content = Json(body ?? new string(' ', path == "/v1/events" ? 9_000_000 : 70_000), type);

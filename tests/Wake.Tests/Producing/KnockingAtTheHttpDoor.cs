@@ -368,7 +368,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/sessions/{key}/wake",
             "/v1/sessions/{key}/reset",
             "/v1/sessions/{key}/permissions",
-            "/v1/sessions/{key}/permissions/{question}",
+            "/v1/sessions/{key}/permissions/{id}",
             "/v1/sessions/{key}/schedule",
             "/v1/sessions/{key}/schedule/{id}",
             "/v1/routes",

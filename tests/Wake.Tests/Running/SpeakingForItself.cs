@@ -45,7 +45,7 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/sessions/{key}/reset",
         "POST /v1/sessions/{key}/wake",
         "GET /v1/sessions/{key}/permissions",
-        "DELETE /v1/sessions/{key}/permissions/{question:guid}",
+        "DELETE /v1/sessions/{key}/permissions/{id:guid}",
         "GET /v1/costs",
         "GET /v1/audit",
         "GET /v1/config",
