@@ -151,6 +151,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
     [Theory]
     [InlineData("""{"Runner": {"Slots": 3}}""", 0, "can be used")]
+    [InlineData("""{"Breakers": {"All": {"UsdPerDay": 100}}}""", 0, "can be used")]
     [InlineData("""{"Runner": {"Slotz": 3}}""", 1, "Runner:Slotz is no setting of Wake's; Slots is.")]
     [InlineData("""{"Runner": {"StartPause": "0:0:1"}}""", 1, "Runner:StartPause is called StaggerStart now.")]
     [InlineData("""{"Runner": """, 1, "cannot be read")]
