@@ -13,11 +13,7 @@ sealed class WatchesCommand : ClientCommand
         HelpName = "KEY",
         Description = "Only those of this session.",
     };
-    readonly Option<Guid?> after = new("--after")
-    {
-        HelpName = "ID",
-        Description = "Only those that were made after this one.",
-    };
+    readonly Option<Guid?> after = IdFormat.Option("--after", "ID", "Only those that were made after this one.");
 
     public WatchesCommand()
         : base(
