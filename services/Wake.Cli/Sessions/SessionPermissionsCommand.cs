@@ -59,7 +59,7 @@ sealed class SessionPermissionsCommand : ClientCommand
         }
 
         if (permissions is [])
-            Output.Note($"{session} asks about every call.");
+            Output.Note($"No call is allowed to {session} without asking. wake answer --for-session allows one.");
         return 0;
     }
 }
