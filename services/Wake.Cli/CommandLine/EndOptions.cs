@@ -7,7 +7,7 @@ namespace Wake.Cli;
 static class EndOptions
 {
     public static Option<EndPolicy?> OnEnd(string description) =>
-        new("--on-end") { HelpName = "keep|close", Description = $"{description} Default: keep." };
+        ChoiceOption.Create<EndPolicy>("--on-end", $"{description} Default: keep.");
 
     public static Option<TimeSpan?> CloseAfter() =>
         TimeFormat.DurationOption(

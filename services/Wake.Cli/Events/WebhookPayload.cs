@@ -30,7 +30,9 @@ sealed class WebhookPayload
     readonly Option<string?> from = new Option<string?>("--from")
     {
         HelpName = "github|gitlab|forgejo|gitea|standard|cloudevents|generic",
-        Description = "--file holds a webhook delivery as this sender sends it: publish what it means.",
+        Description =
+            "--file holds a webhook delivery as this sender sends it: publish what it means. One of GitHub is read "
+            + "with the OwnLogins and Bots of the settings of this machine.",
     }.AcceptOnlyFromAmong(GitHub, "gitlab", "forgejo", "gitea", "standard", "cloudevents", "generic");
     readonly Option<string?> hook = new("--hook")
     {
@@ -125,6 +127,7 @@ sealed class WebhookPayload
                 ({ IsMalformed: true } or { IsForbidden: true }) and var refused => throw new CommandException(
                     refused.IgnoredReason!
                 ),
+                var mapped when kind == GitHub => ApplySettings(mapped, given.GetValue(CommonOptions.DataFolder)),
                 var mapped => mapped,
             };
         }
@@ -169,31 +172,48 @@ sealed class WebhookPayload
             output.Line($"[yellow]ignored[/]: {mapped.IgnoredReason}");
     }
 
-    // As wake up reads it.
-    static HookOptions LoadHook(string name, string? data)
+    // Whose words wake nobody, as the door knows it.
+    static EventMapping ApplySettings(EventMapping mapped, string? data) =>
+        ReadSettings(
+            data,
+            settings =>
+            {
+                var options = settings.GetSection(GitHubOptions.Section).Get<GitHubOptions>() ?? new();
+                return SelfAuthoredFilter.MakeAmbient(new ReviewBots(options.Bots).Apply(mapped), options.OwnLogins);
+            }
+        );
+
+    static HookOptions LoadHook(string name, string? data) => ReadSettings(data, settings => LoadHook(name, settings));
+
+    static HookOptions LoadHook(string name, IConfiguration settings)
+    {
+        var hooks = settings.GetSection(WebhooksOptions.Section).Get<WebhooksOptions>()?.Hooks;
+        if (hooks is null || !hooks.TryGetValue(name, out var described))
+            throw new CommandException(
+                $"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is "
+                    + "not set."
+            );
+
+        return
+            new WebhooksOptions { Hooks = { [name] = described } }
+                .Validate(new(described))
+                .FirstOrDefault()
+                is { } problem
+            ? throw new CommandException(problem.ErrorMessage!)
+            : described;
+    }
+
+    // As wake up reads them.
+    static T ReadSettings<T>(string? data, Func<IConfiguration, T> read)
     {
         try
         {
-            var hooks = new ConfigurationBuilder()
-                .AddJsonFile(CommonOptions.ResolveFolder(data).SettingsFile, optional: true, reloadOnChange: false)
-                .AddEnvironmentVariables()
-                .Build()
-                .GetSection(WebhooksOptions.Section)
-                .Get<WebhooksOptions>()
-                ?.Hooks;
-            if (hooks is null || !hooks.TryGetValue(name, out var described))
-                throw new CommandException(
-                    $"There is no hook {name} in the settings: {WebhooksOptions.Section}__Hooks__{name}__Sender is "
-                        + "not set."
-                );
-
-            return
-                new WebhooksOptions { Hooks = { [name] = described } }
-                    .Validate(new(described))
-                    .FirstOrDefault()
-                    is { } problem
-                ? throw new CommandException(problem.ErrorMessage!)
-                : described;
+            return read(
+                new ConfigurationBuilder()
+                    .AddJsonFile(CommonOptions.ResolveFolder(data).SettingsFile, optional: true, reloadOnChange: false)
+                    .AddEnvironmentVariables()
+                    .Build()
+            );
         }
         catch (Exception wrong)
             when (wrong

@@ -6,11 +6,7 @@ namespace Wake.Cli;
 /// <summary><c>wake unpause</c>: ends pauses.</summary>
 sealed class UnpauseCommand : ClientCommand
 {
-    readonly Argument<Guid?> id = new("ID")
-    {
-        Arity = ArgumentArity.ZeroOrOne,
-        Description = "The pause's id; wake pauses lists them.",
-    };
+    readonly Argument<Guid?> id = IdFormat.OptionalArgument("ID", "The pause's id; wake pauses lists them.");
     readonly PauseScopeOptions scope = new();
 
     public UnpauseCommand()
@@ -30,7 +26,8 @@ sealed class UnpauseCommand : ClientCommand
         Accepts([id, .. scope.Options]);
         Validators.Add(given =>
         {
-            if (scope.Count(given) + (given.GetValue(id) is null ? 0 : 1) != 1)
+            // Not its value, which one that is no id does not have.
+            if (scope.Count(given) + (given.GetResult(id) is { Tokens.Count: > 0 } ? 1 : 0) != 1)
                 given.AddError($"Say which: an id, or one of {scope.Names}.");
         });
     }

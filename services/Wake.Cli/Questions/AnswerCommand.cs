@@ -13,7 +13,7 @@ sealed class AnswerCommand : ClientCommand
     // As much of a hash as nobody hits by chance.
     const int MinHashLength = 12;
 
-    readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
+    readonly Argument<Guid> id = IdFormat.Argument("QUESTION-ID", "The question's id, as wake questions shows it.");
 
     readonly Option<string[]> answers = new("--answer")
     {

@@ -9,11 +9,7 @@ sealed class QuestionsCommand : ClientCommand
 {
     const int Limit = 1000;
 
-    readonly Option<Guid?> after = new("--after")
-    {
-        HelpName = "ID",
-        Description = "Only those that were asked after this one.",
-    };
+    readonly Option<Guid?> after = IdFormat.Option("--after", "ID", "Only those that were asked after this one.");
 
     public QuestionsCommand()
         : base(

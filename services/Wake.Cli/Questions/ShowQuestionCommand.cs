@@ -5,7 +5,7 @@ namespace Wake.Cli;
 /// <summary><c>wake questions show</c>: one question with the whole call that it asks about.</summary>
 sealed class ShowQuestionCommand : ClientCommand
 {
-    readonly Argument<Guid> id = new("QUESTION-ID") { Description = "The question's id, as wake questions shows it." };
+    readonly Argument<Guid> id = IdFormat.Argument("QUESTION-ID", "The question's id, as wake questions shows it.");
 
     public ShowQuestionCommand()
         : base(

@@ -37,7 +37,19 @@ sealed class RoutesCommand : ClientCommand
         output.List(
             answer,
             CliJson.Default.RouteArray,
-            ["NAME", "SUBJECT", "TYPES", "WHERE", "SESSION", "PROFILE", "WORKSPACE", "ON END", "REPORT", "FROM"],
+            [
+                "NAME",
+                "SUBJECT",
+                "TYPES",
+                "WHERE",
+                "SESSION",
+                "PROFILE",
+                "WORKSPACE",
+                "CI LOOP",
+                "ON END",
+                "REPORT",
+                "FROM",
+            ],
             x =>
                 [
                     x.Name,
@@ -47,6 +59,7 @@ sealed class RoutesCommand : ClientCommand
                     x.Session,
                     x.Profile,
                     x.Workspace,
+                    CiOptions.Format(x.Ci),
                     EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
                     ReportOption.Format(x.Report),
                     x.Configured ? "configuration" : "",

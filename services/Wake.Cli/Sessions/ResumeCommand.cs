@@ -214,7 +214,7 @@ sealed class ResumeCommand : ClientCommand
         catch (OperationCanceledException) when (bound.IsCancellationRequested)
         {
             var why = cancel.IsCancellationRequested ? "Stopped waiting" : "Waited long enough";
-            Output.Note($"{why}; the turn goes on. What becomes of it: wake explain {decision.Id}");
+            Output.Note($"{why}; the wake stays. What becomes of it: wake explain {decision.Id}");
             return 1;
         }
 

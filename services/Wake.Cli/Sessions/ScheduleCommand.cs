@@ -132,7 +132,7 @@ sealed class AddScheduledWakeCommand : ClientCommand
 sealed class CancelScheduledWakeCommand : ClientCommand
 {
     readonly Option<string?> session = CurrentSession.CreateOption("Whose.");
-    readonly Argument<Guid> id = new("ID") { Description = "The wake's id; wake schedule lists them." };
+    readonly Argument<Guid> id = IdFormat.Argument("ID", "The wake's id; wake schedule lists them.");
 
     public CancelScheduledWakeCommand()
         : base(

@@ -7,11 +7,11 @@ sealed class SessionPermissionsCommand : ClientCommand
 {
     readonly Argument<string> key = new("KEY") { Description = "The session's key." };
 
-    readonly Option<Guid?> withdraw = new("--withdraw")
-    {
-        HelpName = "QUESTION-ID",
-        Description = "Withdraw what this question allowed: the next such call asks again.",
-    };
+    readonly Option<Guid?> withdraw = IdFormat.Option(
+        "--withdraw",
+        "QUESTION-ID",
+        "Withdraw what this question allowed: the next such call asks again."
+    );
 
     public SessionPermissionsCommand()
         : base(
@@ -59,7 +59,7 @@ sealed class SessionPermissionsCommand : ClientCommand
         }
 
         if (permissions is [])
-            Output.Note($"{session} asks about every call.");
+            Output.Note($"No call is allowed to {session} without asking. wake answer --for-session allows one.");
         return 0;
     }
 }

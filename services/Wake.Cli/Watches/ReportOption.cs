@@ -7,7 +7,7 @@ namespace Wake.Cli;
 static class ReportOption
 {
     public static Option<ReportPolicy?> Create(string description) =>
-        new("--report") { HelpName = "none|comment|status", Description = description };
+        ChoiceOption.Create<ReportPolicy>("--report", description);
 
     /// <summary>As a column of a table shows it.</summary>
     public static string Format(ReportPolicy? report) => report is { } where ? $"{where}".ToLowerInvariant() : "";

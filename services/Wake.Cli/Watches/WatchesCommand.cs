@@ -13,11 +13,7 @@ sealed class WatchesCommand : ClientCommand
         HelpName = "KEY",
         Description = "Only those of this session.",
     };
-    readonly Option<Guid?> after = new("--after")
-    {
-        HelpName = "ID",
-        Description = "Only those that were made after this one.",
-    };
+    readonly Option<Guid?> after = IdFormat.Option("--after", "ID", "Only those that were made after this one.");
 
     public WatchesCommand()
         : base(
@@ -49,6 +45,7 @@ sealed class WatchesCommand : ClientCommand
                 "TYPES",
                 "WHERE",
                 "UNTIL",
+                "CI LOOP",
                 "ON END",
                 "REPORT",
                 "EXPIRES",
@@ -63,6 +60,7 @@ sealed class WatchesCommand : ClientCommand
                     string.Join(' ', x.Types ?? ["*"]),
                     string.Join(", ", x.Where ?? []),
                     string.Join(' ', [.. x.Until ?? [], .. x.Once ? ["once"] : Array.Empty<string>()]),
+                    CiOptions.Format(x.Ci),
                     EndOptions.Format(x.OnEnd, x.CloseAfterSeconds),
                     ReportOption.Format(x.Report),
                     x.Expires is { } end ? TimeFormat.Format(end) : "",

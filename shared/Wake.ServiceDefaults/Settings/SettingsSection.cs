@@ -11,6 +11,7 @@ public sealed record SettingsSection(string Name, Type Options)
     /// </summary>
     public static IReadOnlyList<string> Names { get; } =
     [
+        "Breakers",
         "Claude",
         "Coordinator",
         "Cron",

@@ -151,6 +151,7 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
 
     [Theory]
     [InlineData("""{"Runner": {"Slots": 3}}""", 0, "can be used")]
+    [InlineData("""{"Breakers": {"All": {"UsdPerDay": 100}}}""", 0, "can be used")]
     [InlineData("""{"Runner": {"Slotz": 3}}""", 1, "Runner:Slotz is no setting of Wake's; Slots is.")]
     [InlineData("""{"Runner": {"StartPause": "0:0:1"}}""", 1, "Runner:StartPause is called StaggerStart now.")]
     [InlineData("""{"Runner": """, 1, "cannot be read")]
@@ -429,6 +430,20 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         }
 
         Assert.Equal(3, await wake.Scalar<long>("select count(*) from events where subject like 'file:%'"));
+    }
+
+    [Theory]
+    [InlineData("ID: 'x' is not an id like 01234567-89ab-cdef-0123-456789abcdef.", "unpause", "x")]
+    [InlineData("QUESTION-ID: 'x' is not an id like 01234567-89ab-cdef-0123-456789abcdef.", "answer", "x", "--allow")]
+    [InlineData("--after: 'x' is not an id like 01234567-89ab-cdef-0123-456789abcdef.", "watches", "--after", "x")]
+    [InlineData("--on-end: 'x' is not one of keep, close.", "watch", "--pr", "o/r#1", "--on-end", "x")]
+    [InlineData("--report: 'x' is not one of none, comment, status.", "watch", "--pr", "o/r#1", "--report", "x")]
+    public async Task A_word_that_is_no_value_is_answered_with_what_one_is(string sentence, params string[] arguments)
+    {
+        var said = await Wake(arguments);
+
+        Assert.Equal(2, said.ExitCode);
+        Assert.StartsWith(sentence, said.Errors);
     }
 
     [Theory]

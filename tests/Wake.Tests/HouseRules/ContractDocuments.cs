@@ -105,6 +105,7 @@ public sealed class ContractDocuments
             """{"$schema":"wake.schema.json","Logging":{"LogLevel":{"Default":"Debug"}}}""",
             """{"Profiles":{"default":{"DayBudgetUsd":5,"AllowedTools":["Bash"],"QuietWindow":"00:00:05","Questions":"Off"}}}""",
             """{"Runner":{"Slots":2,"WarmFor":"00:10:00"},"Claude":{"Environment":{"ANY":"thing"}}}""",
+            """{"Breakers":{"All":{"UsdPerDay":100},"Sources":[{"Source":"ci","EventsPerMinute":300}]}}""",
             """{"Cron":{"nightly":{"Expression":"30 4 * * *","Sessions":["a"],"Reason":"r"}}}""",
             """{"Profiles":{"default":{"DayBudget":5}}}""",
             """{"Runner":{"Slotz":3}}""",
@@ -129,7 +130,7 @@ public sealed class ContractDocuments
 
         var verdicts = await Verdicts(Path.Combine(Repository.Root, "deploy/wake.schema.json"), files);
 
-        Assert.Equal(7, checks.Count(x => x));
+        Assert.Equal(8, checks.Count(x => x));
         Assert.Equal(files.Zip(checks), files.Zip(verdicts, (file, verdict) => (file, verdict is null)));
 
         static string Plain(string path) =>

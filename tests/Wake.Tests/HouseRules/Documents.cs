@@ -114,6 +114,10 @@ public sealed partial class Documents
         );
 
     [Fact]
+    public void Know_every_section_that_a_file_of_settings_may_have() =>
+        Assert.Equal(Sections.Select(x => x.Name).Order(StringComparer.Ordinal), SettingsSection.Names);
+
+    [Fact]
     public void Show_values_that_settings_take() =>
         Problems.None(
             from document in All

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Wake.Producing;
 using Wake.Tests.HouseRules;
 using Wake.Tests.Support;
@@ -55,6 +56,21 @@ public sealed class TryingOutAHook(StandaloneSystem shared) : IClassFixture<Stan
             """{"events":[],"ignored":"ping"}""",
             (await DryRun("--from", "github", "--event", "ping", "--file", At("webhooks/ping.json"))).GetRawText()
         );
+
+    [Theory]
+    [InlineData("codertocat", "wake")]
+    [InlineData("dependabot[bot]", "ambient")]
+    public async Task The_words_of_a_bot_are_read_as_at_the_door(string author, string delivery)
+    {
+        using var folder = new TemporaryFolder();
+        var payload = JsonNode.Parse(File.ReadAllText(At("webhooks/issue_comment.created.on-pull-request.json")))!;
+        payload["comment"]!["user"]!["login"] = author;
+        File.WriteAllText(folder.File("comment.json"), payload.ToJsonString());
+
+        var said = await DryRun("--from", "github", "--event", "issue_comment", "--file", folder.File("comment.json"));
+
+        Assert.Equal(delivery, said.At("events")[0].Text("delivery"));
+    }
 
     [Theory]
     [InlineData(
