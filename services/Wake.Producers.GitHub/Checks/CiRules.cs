@@ -8,6 +8,14 @@ namespace Wake.Producers.GitHub;
 /// <param name="Ignored">What is left out altogether.</param>
 public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<string> Ignored)
 {
+    /// <summary>What must pass. Statuses of Wake's own come after a turn, which may wait for the checks: they are not
+    /// among it, whoever requires them.</summary>
+    public IReadOnlyList<string> Required
+    {
+        get;
+        init => field = WithoutOwn(value);
+    } = WithoutOwn(Required);
+
     /// <summary>Nothing is known.</summary>
     public static CiRules None { get; } = new([], []);
 
@@ -27,6 +35,8 @@ public sealed record CiRules(IReadOnlyList<string> Required, IReadOnlyList<strin
 
     internal bool SameAs(CiRules? others) =>
         others is not null && Required.SequenceEqual(others.Required) && Ignored.SequenceEqual(others.Ignored);
+
+    static IReadOnlyList<string> WithoutOwn(IReadOnlyList<string> names) => [.. names.Where(x => !IsOwn(x))];
 
     static bool Matches(IReadOnlyList<string> patterns, string? name) =>
         name is not null

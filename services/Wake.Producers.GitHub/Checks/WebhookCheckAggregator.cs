@@ -295,7 +295,13 @@ sealed class WebhookCheckState
 
     public void AddPull(long pull) => Pulls.Add(pull);
 
-    public void RemovePull(long pull) => (_, Left) = (Pulls.Remove(pull), true);
+    public void RemovePull(long pull)
+    {
+        Pulls.Remove(pull);
+        Left = true;
+        // Those that are left may be closed.
+        DeadlineSeen |= AreAllClosed();
+    }
 
     public void ClosePull(long pull)
     {

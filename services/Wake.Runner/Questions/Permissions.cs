@@ -148,7 +148,7 @@ sealed record Permissions(PermissionPolicy Policy, IReadOnlyList<SettledQuestion
         && ForSession is not []
         && request is { Subtype: ClaudeProtocol.Subtype.CanUseTool, Tool: { } tool, ToolUseId: not null }
         && tool != ClaudeProtocol.QuestionTool
-        && ShownCall.From(request, environment) is { } call
+        && ShownCall.From(request, environment) is { HidesSomething: false } call
             ? ForSession.FirstOrDefault(x => x.Tool == tool && ShownCall.IsSameCall(tool, x.Call, call.Text))
             : null;
 

@@ -20,6 +20,10 @@ sealed record ShownCall(string Text, string Hash)
     /// made.</summary>
     public const int MaxLength = 256 * 1024;
 
+    /// <summary>Whether something else may stand there than the person sees: another secret looks the same, and the
+    /// word in its place could be the session's own.</summary>
+    public bool HidesSomething => Text.Contains(Redaction.Instead, StringComparison.Ordinal);
+
     static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The call; null when it is too long, or nothing that can be shown.</summary>

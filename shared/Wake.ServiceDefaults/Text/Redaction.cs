@@ -5,7 +5,8 @@ namespace Wake.ServiceDefaults;
 /// <summary>Takes secrets out of text that comes from outside and is going to be stored or logged.</summary>
 public static partial class Redaction
 {
-    const string Instead = "[redacted]";
+    /// <summary>What stands in the place of a secret.</summary>
+    public const string Instead = "[redacted]";
 
     // Shorter values are no secrets, and would take harmless words out of the text.
     const int Shortest = 8;

@@ -103,9 +103,11 @@ public sealed class Questions(NpgsqlDataSource database)
         return await batch.ExecuteAffected(cancel);
     }
 
-    // Of a row q of questions. What was allowed before a reset was allowed to another memory.
+    // Of a row q of questions. What was allowed before a reset was allowed to another memory. The answers to questions
+    // have texts of the model's in them: they are not looked into, where a U+0000 would be an error.
     internal const string IsForSession = $"""
-        q.outcome = 'answered' and q.answers->>'allow' = 'true' and q.answers->>'forSession' = 'true'
+        case when q.outcome = 'answered' and q.tool <> '{QuestionItem.ToolName}' and q.call is not null
+             then q.answers->>'allow' = 'true' and q.answers->>'forSession' = 'true' else false end
         and q.settled_at > coalesce((select max(c.since) from session_ids c
                                      where c.session_id = q.session_id and c.reason = '{Sessions.WasReset}'), '-infinity')
         """;

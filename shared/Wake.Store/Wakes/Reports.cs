@@ -190,7 +190,7 @@ public sealed class Reports(NpgsqlDataSource database)
             """
             with own as materialized (
                 select id, session_id, comment_id is distinct from $4 and comment_id is not null as other
-                from reports where id = $1 and subject = $2 and author = $3
+                from reports where id = $1 and lower(subject) = lower($2) and author = $3
             ), seen as (
                 update reports r
                 set seen_by = case when $5 = any (seen_by) then seen_by else seen_by || $5 end,

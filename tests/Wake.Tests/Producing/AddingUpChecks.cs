@@ -189,6 +189,29 @@ public sealed class AddingUpChecks
         );
     }
 
+    // The status of a result comes after a turn, which may wait for the checks.
+    [Fact]
+    public void A_status_of_wake_that_a_branch_requires_is_not_waited_for()
+    {
+        var (green, tide) = (Check(1, "build", "success"), Status(1, "tide", "pending"));
+        CiRules[] rules =
+        [
+            new(["build", "wake/fixer"], []),
+            new(["wake/fixer"], []),
+            CiRules.None with
+            {
+                Required = ["wake/fixer"],
+            },
+        ];
+
+        Assert.All(rules, x => Assert.IsType<CiRollup.Finished>(CiRollup.Aggregate([green], [], rules: x)));
+        // With nothing else required, everything counts.
+        Assert.Equal(
+            [false, true, true],
+            rules.Select(x => CiRollup.Aggregate([green], [tide], rules: x) is CiRollup.Unfinished)
+        );
+    }
+
     [Fact]
     public void The_fingerprint_is_that_of_github_md_whatever_the_order()
     {

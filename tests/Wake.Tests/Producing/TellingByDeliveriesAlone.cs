@@ -48,6 +48,20 @@ public sealed class TellingByDeliveriesAlone
         select (opened, all.SelectMany(x => x).ToArray());
 
     [Fact]
+    public void Of_a_commit_that_the_last_open_pull_request_has_left_nobody_waits_for_checks()
+    {
+        var state = new WebhookCheckState();
+        state.AddPull(1);
+        state.AddPull(2);
+        state.ClosePull(1);
+        Assert.False(state.DeadlineSeen);
+
+        state.RemovePull(2);
+
+        Assert.True(state.DeadlineSeen);
+    }
+
+    [Fact]
     public void However_it_flickers_each_merge_state_that_stands_is_told_once_and_as_polls_tell_it() =>
         Prop.ForAll(
                 Deliveries.ToArbitrary(),

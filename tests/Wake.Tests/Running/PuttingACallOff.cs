@@ -264,6 +264,28 @@ public sealed class PuttingACallOff
         static bool Allows(byte[] line) => Encoding.UTF8.GetString(line).Contains("\"behavior\":\"allow\"");
     }
 
+    // Two secrets look the same to the person, and so does whoever writes the word that stands for one.
+    [Theory]
+    [InlineData("hunter2-hunter2")]
+    [InlineData("second-secret")]
+    [InlineData("[redacted]")]
+    public void A_call_with_a_secret_in_it_is_not_allowed_for_the_session(string secret)
+    {
+        var environment = new Dictionary<string, string>(Environment) { ["OTHER_TOKEN"] = "second-secret" };
+        var shown = ShownCall.From(Call("toolu_1") with { Input = Sends("hunter2-hunter2") }, environment)!;
+        var permissions = new Permissions(PermissionPolicy.Ask, [])
+        {
+            ForSession = [new(Guid.NewGuid(), "Bash", shown.Text, default, null)],
+        };
+
+        var call = Call("toolu_2") with { Input = Sends(secret) };
+
+        Assert.False(permissions.IsAllowed(call, environment));
+        Assert.Null(permissions.Reply(call, 0, environment));
+
+        static string Sends(string text) => $$"""{"command":"send {{text}}"}""";
+    }
+
     [Theory]
     [InlineData(ShownCall.MaxLength - 14, true)]
     [InlineData(ShownCall.MaxLength - 13, false)]
