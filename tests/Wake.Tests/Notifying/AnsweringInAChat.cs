@@ -191,21 +191,27 @@ public abstract class AnsweringInAChat(TestStore store, NotificationKind kind)
         Assert.Single(Assert.Single(chat.Messages).Shown);
     }
 
-    [Fact]
-    public async Task A_call_is_allowed_once_by_the_hash_of_what_was_shown()
+    [Theory]
+    [InlineData("Allow once", "Allowed once", false)]
+    [InlineData("Allow in this session", "Allowed in this session", true)]
+    public async Task A_call_is_allowed_by_the_hash_of_what_was_shown(string press, string shown, bool forSession)
     {
+        var name = forSession ? "call-session" : "call-once";
         await using var chat = await LoopbackChat.Start(kind);
-        await using var notifier = await Notifier(chat, "call");
-        var id = await AskPermission("call", "git push\n  --force");
+        await using var notifier = await Notifier(chat, name);
+        var id = await AskPermission(name, "git push\n  --force");
 
-        var message = await chat.Shows("call asks to be allowed Bash:");
-        Assert.Equal(["Allow once", "Deny"], message.Buttons.Select(x => x.Label));
+        var message = await chat.Shows($"{name} asks to be allowed Bash:");
+        Assert.Equal(["Allow once", "Deny", "Allow in this session"], message.Buttons.Select(x => x.Label));
         Assert.Contains(message.Verbatim, x => x.Contains("git push\\n  --force"));
-        await chat.Press(message, "Allow", Ben);
+        Assert.Equal($"{name} goes on.", await chat.Press(message, press, Ben));
 
-        await chat.Shows($"Allowed once by {chat.NameOf(Ben)} in call, ");
+        Assert.Empty((await chat.Shows($"{shown} by {chat.NameOf(Ben)} in {name}, ")).Buttons);
         var question = await Questions.Find(id, Cancel);
-        Assert.Equal((true, question!.Permission!.Hash), (question.Decision!.Allow, question.Decision.Shown));
+        Assert.Equal(
+            new PermissionAnswer(true, null) { Shown = question!.Permission!.Hash, ForSession = forSession },
+            question.Decision
+        );
     }
 
     [Fact]
