@@ -35,7 +35,6 @@ sealed class DiscordReader(DiscordApi api, DiscordChannel channel, string token,
 
     const int DeferredUpdate = 6;
     const int Pressed = 3;
-    const int PlainMessage = 0;
     const int Reply = 19;
 
     readonly DiscordGateway gateway = new(token, readsWords ? GuildMessages | MessageContent : NoIntents);
@@ -280,9 +279,9 @@ sealed class DiscordReader(DiscordApi api, DiscordChannel channel, string token,
 
     ChatUpdate.Words? ReadWords(JsonElement message)
     {
-        // What answers no message is not meant for Wake.
+        // What answers no message is not meant for Wake. What was forwarded names one as well.
         if (
-            message.Number("type") is not (PlainMessage or Reply)
+            message.Number("type") is not Reply
             || message.TryText("webhook_id") is not null
             || message.TryFind("author") is not { } author
             || author.TryFind("bot") is { ValueKind: JsonValueKind.True }

@@ -53,10 +53,26 @@ sealed class SlackHistory(SlackApi api, string channel)
             .Distinct();
         List<JsonElement> written = [];
         foreach (var thread in threads)
-            written.AddRange((await ReadThread(thread, after, cancel))?.Messages ?? []);
+            written.AddRange((await ReadInTurn(thread, after, cancel))?.Messages ?? []);
         return written
             .Where(x => string.CompareOrdinal(x.Text("ts"), after) > 0)
             .OrderBy(x => x.Text("ts"), StringComparer.Ordinal);
+    }
+
+    // Who began anew at a limit would ask for as many again, and never come to the last of many threads.
+    async Task<SlackPages?> ReadInTurn(string thread, string after, CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                return await ReadThread(thread, after, cancel);
+            }
+            catch (ChatException limited) when (limited.RetryAfter is { } wait)
+            {
+                await Task.Delay(wait, cancel);
+            }
+        }
     }
 
     async Task<SlackPages?> Read(string method, string? thread, string after, CancellationToken cancel)

@@ -64,6 +64,20 @@ public sealed class AnsweringInDiscord(TestStore store)
     }
 
     [Fact]
+    public async Task What_is_forwarded_is_said_to_others()
+    {
+        await using var discord = await LoopbackDiscord.Start();
+        await using var notifier = await Notifier(discord, "forward");
+        var message = await Ended(discord, "forward");
+
+        discord.Forward(message.Id, Anna);
+        discord.Write("go on", Anna, message.Id);
+
+        await discord.Shows("forward is told.");
+        Assert.Equal(2, discord.Messages.Count);
+    }
+
+    [Fact]
     public async Task A_session_goes_on_when_its_connection_ends_and_also_in_another_process()
     {
         await using var discord = await LoopbackDiscord.Start();

@@ -87,6 +87,30 @@ public sealed class AnsweringInSlack(TestStore store)
         Assert.Equal(["Green"], (await Events("thread"))!.Select(x => x.Reason));
     }
 
+    // Slack takes some fifty such calls in a minute, whoever begins anew.
+    [Fact]
+    public async Task What_was_missed_in_more_threads_than_may_be_read_at_once_is_read_after_all()
+    {
+        await using var chat = await LoopbackSlack.Start();
+        await using (await Notifier(chat, "plenty"))
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                await EndTurn(await Store.Session($"plenty-{i}"), 1);
+                await chat.Shows($"plenty-{i}: wake 1 completed");
+            }
+        }
+
+        foreach (var message in chat.Messages)
+            chat.Write("meanwhile", Anna, message.Id);
+        var others = 0;
+        chat.Faults = call =>
+            call is Call.Other && Interlocked.Increment(ref others) % 4 == 0 ? Fault.TooMany : Fault.None;
+        await using var again = await Notifier(chat, "plenty");
+
+        await Eventually.Holds(async () => (await Events("plenty"))?.Count == 5, "all five are told");
+    }
+
     [Fact]
     public async Task Where_Wake_may_not_read_the_channel_what_may_have_arrived_is_sent_again_and_says_so()
     {

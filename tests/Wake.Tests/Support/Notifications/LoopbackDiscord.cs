@@ -133,24 +133,31 @@ public sealed class LoopbackDiscord : LoopbackChat
 
     public override string Command(string word) => $"/{word}";
 
-    public override string Write(string text, Person person, string? replyTo = null)
+    public override string Write(string text, Person person, string? replyTo = null) =>
+        Write(text, person, replyTo, replyTo is null ? 0 : 19, 0);
+
+    /// <summary>Somebody forwards a message to where it stands. That has no words of theirs.</summary>
+    public void Forward(string message, Person person) => Write("", person, message, 0, 1);
+
+    string Write(string text, Person person, string? other, int type, int reference)
     {
         lock (Gate)
         {
             var message = new JsonObject
             {
                 ["id"] = NextId(),
-                ["type"] = replyTo is null ? 0 : 19,
+                ["type"] = type,
                 ["channel_id"] = Channel,
                 ["guild_id"] = Guild,
                 ["author"] = From(person),
                 ["content"] = text,
                 ["components"] = new JsonArray(),
             };
-            if (replyTo is not null)
+            if (other is not null)
                 message["message_reference"] = new JsonObject
                 {
-                    ["message_id"] = replyTo,
+                    ["type"] = reference,
+                    ["message_id"] = other,
                     ["channel_id"] = Channel,
                     ["guild_id"] = Guild,
                 };
