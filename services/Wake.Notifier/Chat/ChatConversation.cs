@@ -203,7 +203,7 @@ sealed class ChatConversation(
             return ("ignored", "Only text can be told.", session);
 
         var about = words.InThreadAt is { } at
-            ? await chats.FindQuestion(target, session, at, cancel)
+            ? await chats.FindQuestion(target, session, words.Id, at, cancel)
             : origin.Question;
         var question = about is { } id ? await actions.Questions.Find(id, cancel) : null;
         var command = ChatActions.ParseCommand(text);

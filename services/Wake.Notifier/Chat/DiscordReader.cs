@@ -12,9 +12,9 @@ namespace Wake.Notifier;
 /// </summary>
 sealed class DiscordReader(DiscordApi api, DiscordChannel channel, string token, bool readsWords)
 {
-    // Settings that are wrong are tried again after a minute, and then after twice as long each time.
+    // Settings that are wrong are tried again after a minute, then after twice as long, up to an hour.
     static readonly TimeSpan FirstRefusal = TimeSpan.FromMinutes(1);
-    const int MaxDoublings = 15;
+    const int MaxDoublings = 6;
 
     // What people write while nobody reads is heard for so long.
     static readonly TimeSpan MaxMissed = TimeSpan.FromDays(1);

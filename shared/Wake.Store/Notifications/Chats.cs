@@ -166,8 +166,15 @@ public sealed class Chats(NpgsqlDataSource database)
 
     /// <summary>
     /// The question of a session that a chat showed as open when something was written there; null when it showed none.
+    /// The chat calls its messages by names of which each is greater than those before it.
     /// </summary>
-    public async Task<Guid?> FindQuestion(string target, string session, DateTimeOffset at, CancellationToken cancel)
+    public async Task<Guid?> FindQuestion(
+        string target,
+        string session,
+        string written,
+        DateTimeOffset at,
+        CancellationToken cancel
+    )
     {
         // Of two clocks one is ahead a little.
         await using var command = database.CreateCommand(
@@ -175,7 +182,12 @@ public sealed class Chats(NpgsqlDataSource database)
             select q.id
             from questions q join sessions s on s.id = q.session_id
             where s.key = $2 and (q.settled_at is null or q.settled_at >= $3 - interval '2 seconds')
-              and exists (select from chat_messages m where m.target = $1 and m.session_id = s.id and m.question_id = q.id)
+              and exists (
+                select from chat_messages m
+                where m.target = $1 and m.session_id = s.id and m.question_id = q.id
+                  -- What was written before it was asked is no answer, whenever it is read.
+                  and coalesce(m.message_id collate "C" < $4, m.begun_at <= $3 + interval '2 seconds')
+              )
             order by q.outcome is null desc, q.settled_at desc
             limit 1
             """
@@ -183,6 +195,7 @@ public sealed class Chats(NpgsqlDataSource database)
         command.Parameters.AddWithValue(target);
         command.Parameters.AddWithValue(session);
         command.Parameters.AddWithValue(at.UtcDateTime);
+        command.Parameters.AddWithValue(written);
         return await command.ExecuteScalarAsync(cancel) as Guid?;
     }
 

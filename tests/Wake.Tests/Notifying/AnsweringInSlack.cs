@@ -15,6 +15,31 @@ public sealed class AnsweringInSlack(TestStore store)
 {
     // Slack tells it again only as long as nobody says that it was taken.
     [Fact]
+    public async Task What_was_written_before_a_question_was_asked_is_no_answer_to_it()
+    {
+        await using var chat = await LoopbackSlack.Start();
+        await using var notifier = await Notifier(chat, "early");
+        var session = await Store.Session("early");
+        await EndTurn(session, 1);
+        var first = await chat.Shows("early: wake 1 completed");
+        var deaf = true;
+        chat.Faults = call => call is Call.Read && deaf ? Fault.BadGateway : Fault.None;
+        chat.Disconnect();
+        await Eventually.Holds(() => Task.FromResult(chat.Connections == 0), "nobody reads");
+
+        chat.Write("No, stop that", Anna, first.Id);
+        var id = await Ask(session, 2, Colour);
+        await chat.Shows("Which colour?");
+        deaf = false;
+
+        await chat.Shows("early is told.");
+        Assert.Null((await Questions.Find(id, Cancel))!.Outcome);
+        chat.Write("Green", Anna, first.Id);
+        await chat.Shows("Answered by Anna");
+        Assert.Equal("Green", (await Questions.Find(id, Cancel))!.Answers!["Which colour?"]);
+    }
+
+    [Fact]
     public async Task What_could_not_be_stored_is_not_acknowledged_and_is_taken_when_it_is_told_again()
     {
         await using var chat = await LoopbackSlack.Start();
