@@ -273,12 +273,15 @@ public abstract class AskingFromARealClaude
         machines.Api.Queue("[[ask]]", "[[bash:touch since]]", "[[hold]][[say:never heard]]", "[[say:fine]]");
         await Answer(await Asks(key, "merged"), "Red");
         await machines.Api.Next(x => x.IsInConversation("touch since"));
+        var session = await Wake.Show(key);
+        var claude = Assert.Single(session.ClaudeSessionIds);
         await Eventually.Holds(
-            () =>
-                Wake.Scalar<bool>(
-                    "select acted from turns t join sessions s on s.id = t.session_id where key = $1",
-                    key
-                ),
+            async () =>
+                await Wake.Scalar<int>(
+                    "select rows from transcript_files "
+                        + "where claude_session_id = $1 and path = '' and replaced_at is null",
+                    claude
+                ) == FakeTranscript.Of(runs.Machine, session.Workspace, claude).Rows.Count,
             "what it does is stored"
         );
 
