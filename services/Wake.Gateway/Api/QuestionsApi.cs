@@ -159,7 +159,7 @@ static class QuestionsApi
             problems.Add(("hash", "is the hash of what is allowed; what is denied needs none."));
         if (body is { ForSession: true, Allow: not true })
             problems.Add(("forSession", "says for how long a call is allowed; this one is not."));
-        else if (body.ForSession && asked.Call is { Length: > PermissionAnswer.MaxCallForSession })
+        else if (body.ForSession && !asked.FitsSession)
         {
             problems.Add(
                 (

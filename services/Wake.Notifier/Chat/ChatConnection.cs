@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Wake.Notifier;
 
 /// <summary>
@@ -157,6 +159,27 @@ sealed record ChatUser(string Id, string Name);
 /// <param name="inner">What has happened.</param>
 sealed class ChatException(string message, Exception? inner = null) : Exception(message, inner)
 {
+    /// <summary>What has gone wrong with a connection.</summary>
+    /// <param name="failed">What was thrown.</param>
+    /// <param name="say">What is said of it, from the words of its cause: they may have a secret in them.</param>
+    public static ChatException OfConnection(Exception failed, Func<string, string> say)
+    {
+        var cause = failed.GetBaseException();
+        return new(say(cause.Message), failed)
+        {
+            NotDone =
+                cause
+                    is SocketException
+                    {
+                        SocketErrorCode: SocketError.ConnectionRefused
+                            or SocketError.HostNotFound
+                            or SocketError.TryAgain
+                            or SocketError.NetworkUnreachable
+                            or SocketError.HostUnreachable
+                    },
+        };
+    }
+
     /// <summary>It was certainly not done. If not, nobody knows.</summary>
     public bool NotDone { get; init; }
 

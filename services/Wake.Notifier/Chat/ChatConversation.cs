@@ -103,9 +103,7 @@ sealed class ChatConversation(
                     new(true, null)
                     {
                         Shown = question.Permission.Hash,
-                        ForSession =
-                            pressed.What == ChatPress.AllowForSession
-                            && question.Permission.Call!.Length <= PermissionAnswer.MaxCallForSession,
+                        ForSession = pressed.What == ChatPress.AllowForSession && question.Permission.FitsSession,
                     },
                 ChatPress.Deny => new(false, null),
                 _ => null,

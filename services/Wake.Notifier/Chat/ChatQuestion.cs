@@ -227,7 +227,7 @@ static partial class ChatQuestion
                 ?
                 [
                     [new("Allow once", Data(ChatPress.Allow)), deny],
-                    .. question.Permission.Call!.Length <= PermissionAnswer.MaxCallForSession
+                    .. question.Permission.FitsSession
                         ?
                         [
                             [new ChatButton("Allow in this session", Data(ChatPress.AllowForSession))],

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Wake.Contracts;
@@ -113,23 +112,7 @@ sealed class DiscordApi(string token, Uri? server)
     }
 
     /// <summary>What has gone wrong with a connection.</summary>
-    public ChatException Explain(Exception failed)
-    {
-        var cause = failed.GetBaseException();
-        return new($"Discord: {Redact(cause.Message)}", failed)
-        {
-            NotDone =
-                cause
-                    is SocketException
-                    {
-                        SocketErrorCode: SocketError.ConnectionRefused
-                            or SocketError.HostNotFound
-                            or SocketError.TryAgain
-                            or SocketError.NetworkUnreachable
-                            or SocketError.HostUnreachable
-                    },
-        };
-    }
+    public ChatException Explain(Exception failed) => ChatException.OfConnection(failed, x => $"Discord: {Redact(x)}");
 
     async Task WaitForLimit(string route, CancellationToken cancel)
     {

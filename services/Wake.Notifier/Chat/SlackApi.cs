@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using Wake.ServiceDefaults;
 
@@ -160,23 +159,8 @@ sealed class SlackApi(NotificationTarget target)
     }
 
     /// <summary>Why nothing came of a connection.</summary>
-    public static ChatException Unreachable(Exception failed)
-    {
-        var cause = failed.GetBaseException();
-        return new($"Slack: {Redaction.Redact(cause.Message)}", failed)
-        {
-            NotDone =
-                cause
-                    is SocketException
-                    {
-                        SocketErrorCode: SocketError.ConnectionRefused
-                            or SocketError.HostNotFound
-                            or SocketError.TryAgain
-                            or SocketError.NetworkUnreachable
-                            or SocketError.HostUnreachable
-                    },
-        };
-    }
+    public static ChatException Unreachable(Exception failed) =>
+        ChatException.OfConnection(failed, x => $"Slack: {Redaction.Redact(x)}");
 
     static bool IsFailure(Exception failed, CancellationToken cancel) =>
         failed is HttpRequestException or IOException

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 using Telegram.Bot;
 using Telegram.Bot.Exceptions;
 using Telegram.Bot.Types;
@@ -257,20 +256,7 @@ sealed class TelegramChat : ChatConnection
                 || (failed is OperationCanceledException && !cancel.IsCancellationRequested)
             )
         {
-            var cause = failed.GetBaseException();
-            throw new ChatException($"Telegram: {Redact(cause.Message)}", failed)
-            {
-                NotDone =
-                    cause
-                        is SocketException
-                        {
-                            SocketErrorCode: SocketError.ConnectionRefused
-                                or SocketError.HostNotFound
-                                or SocketError.TryAgain
-                                or SocketError.NetworkUnreachable
-                                or SocketError.HostUnreachable
-                        },
-            };
+            throw ChatException.OfConnection(failed, x => $"Telegram: {Redact(x)}");
         }
     }
 

@@ -232,19 +232,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             limit $2
             """
         );
-        command.Parameters.AddWithValue(sessionId);
-        command.Parameters.AddWithValue(MaxLines);
-        return await command.ReadAll(
-            row => new LedgerLine(
-                row.GetFieldValue<DateTimeOffset>(0),
-                "notified",
-                null,
-                row.GetText(1),
-                row.GetNullable<int>(2),
-                row.GetText(3)
-            ),
-            cancel
-        );
+        return await ReadNotes(command, "notified", sessionId, cancel);
     }
 
     // What is still to be reported of its turns. What became of the others is in the ledger.
@@ -267,16 +255,27 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             limit $2
             """
         );
+        return await ReadNotes(command, "reporting", sessionId, cancel);
+    }
+
+    // When, the session, its wake and a note.
+    static async Task<IReadOnlyList<LedgerLine>> ReadNotes(
+        NpgsqlCommand command,
+        string what,
+        Guid sessionId,
+        CancellationToken cancel
+    )
+    {
         command.Parameters.AddWithValue(sessionId);
         command.Parameters.AddWithValue(MaxLines);
         return await command.ReadAll(
             row => new LedgerLine(
                 row.GetFieldValue<DateTimeOffset>(0),
-                "reporting",
+                what,
                 null,
-                row.GetString(1),
-                row.GetInt32(2),
-                row.GetString(3)
+                row.GetText(1),
+                row.GetNullable<int>(2),
+                row.GetText(3)
             ),
             cancel
         );

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Wake.Store;
 
@@ -53,6 +54,10 @@ public sealed record PermissionRequest(string Tool, JsonElement Input, string? W
     /// runner has not kept it.
     /// </summary>
     public string? Call { get; init; }
+
+    /// <summary>Whether it is short enough to be allowed for a session.</summary>
+    [JsonIgnore]
+    public bool FitsSession => Call is null or { Length: <= PermissionAnswer.MaxCallForSession };
 
     /// <summary>
     /// What to name in order to allow it: the SHA-256 of the tool, a line feed and the whole call, in hexadecimal. Null

@@ -15,4 +15,15 @@ static class TargetSettings
             .Append(new("Kind", kind));
         return new ConfigurationBuilder().AddInMemoryCollection(all).Build().Get<NotificationTarget>() ?? new();
     }
+
+    /// <summary>That one of the problems begins with this, or, where it is null, that there are none.</summary>
+    public static void AssertProblem(string? kind, string settings, string? problem)
+    {
+        var problems = Read(kind, settings).Problems();
+
+        if (problem is null)
+            Assert.Empty(problems);
+        else
+            Assert.Contains(problems, x => x.StartsWith(problem, StringComparison.Ordinal));
+    }
 }
