@@ -13,12 +13,10 @@ namespace Wake.Coordinator;
 /// gives batches to <see cref="Intake"/>, whose statement is Events/Intake.sql in Wake.Store (<c>known</c>,
 /// <c>hits</c>, <c>routed</c>).</item>
 /// <item>Coalesced: the same statement sets the session's timer (<c>armed</c>) to the end of its quiet window;
-/// <see cref="WakeSweeper"/> finds it due in <see cref="WakeTimers"/> and publishes
-/// <see cref="Wake.Contracts.WakeDue"/>.
-/// </item>
+/// <see cref="WakeSweeper"/> has <see cref="DueSessions"/> take all that are due in <see cref="WakeTimers"/>.</item>
 /// <item>Decided: <see cref="WakeDecision.For"/>, pure, from the facts in <see cref="SessionSnapshot"/>.</item>
-/// <item>Sent: <see cref="SessionWakeStateMachine"/> does what was decided, in one <see cref="SessionTransaction"/>,
-/// and sends the command after its commit.</item>
+/// <item>Sent: <see cref="SessionWakeStateMachine"/> says what follows, one <see cref="SessionTransaction"/> writes it,
+/// and the commands are sent after its commit. When a turn ends, the same is done for its session alone.</item>
 /// </list>
 /// </remarks>
 public static class CoordinatorServices
@@ -42,6 +40,7 @@ public static class CoordinatorServices
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddHostedService<SweepNotificationListener>();
+        builder.Services.AddSingleton<DueSessions>();
         builder.Services.AddHostedService<WakeSweeper>();
         builder.Services.AddHostedService<WatchLookBack>();
         builder.Services.AddHostedService<BacklogMetrics>();

@@ -42,7 +42,7 @@ public static class NpgsqlExtensions
         {
             null => DBNull.Value,
             string text => StorableText.Sanitize(text),
-            string[] texts => Array.ConvertAll(texts, StorableText.Sanitize),
+            string?[] texts => Array.ConvertAll(texts, x => x is null ? null : StorableText.Sanitize(x)),
             _ => value,
         };
 

@@ -19,6 +19,7 @@ public sealed class TcpProxy : IAsyncDisposable
     volatile TaskCompletionSource? downstreamHeld;
     volatile byte[]? pattern;
     volatile TaskCompletionSource? patternSeen;
+    volatile Limit? limit;
 
     public TcpProxy(int target)
     {
@@ -31,6 +32,10 @@ public sealed class TcpProxy : IAsyncDisposable
 
     /// <summary>Nothing the service sends arrives any more; what it is sent does.</summary>
     public void HoldUpstream() => upstreamHeld ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Nothing the service sends arrives any more from where it sends these bytes for the time given: 2 lets
+    /// those pass that it sends once.</summary>
+    public void HoldUpstreamFrom(string text, int time) => limit = new(System.Text.Encoding.ASCII.GetBytes(text), time);
 
     /// <summary>
     /// The next time the service sends these bytes they arrive, and everything that comes back after them is held. The
@@ -110,6 +115,7 @@ public sealed class TcpProxy : IAsyncDisposable
     async Task Pump(TcpClient from, TcpClient to, bool up)
     {
         var buffer = new byte[64 * 1024];
+        byte[] before = [];
         try
         {
             while (await from.GetStream().ReadAsync(buffer, end.Token) is > 0 and var read)
@@ -123,6 +129,15 @@ public sealed class TcpProxy : IAsyncDisposable
                         downstreamHeld = new(TaskCreationOptions.RunContinuationsAsynchronously);
                         await Pass();
                         patternSeen!.SetResult();
+                        continue;
+                    }
+
+                    if (limit?.Passes(ref before, buffer.AsSpan(0, read)) is { } passes)
+                    {
+                        HoldUpstream();
+                        await to.GetStream().WriteAsync(buffer.AsMemory(0, passes), end.Token);
+                        await upstreamHeld!.Task;
+                        await to.GetStream().WriteAsync(buffer.AsMemory(passes, read - passes), end.Token);
                         continue;
                     }
 
@@ -148,6 +163,27 @@ public sealed class TcpProxy : IAsyncDisposable
             )
         {
             // Closed by one side or by the test.
+        }
+    }
+
+    /// <summary>How often some bytes may pass.</summary>
+    sealed class Limit(byte[] text, int time)
+    {
+        int seen;
+
+        /// <summary>How many of these bytes may; null: all. Those before them may hold its beginning.</summary>
+        public int? Passes(ref byte[] before, ReadOnlySpan<byte> bytes)
+        {
+            byte[] all = [.. before, .. bytes];
+            var behind = before.Length;
+            before = all[Math.Max(0, all.Length - text.Length + 1)..];
+            for (var from = 0; all.AsSpan(from).IndexOf(text) is >= 0 and var at; from += at + text.Length)
+            {
+                if (Interlocked.Increment(ref seen) == time)
+                    return Math.Max(0, from + at - behind);
+            }
+
+            return null;
         }
     }
 }

@@ -121,8 +121,8 @@ static class HeldBacklog
         {
             await using var look = database.CreateBatch();
             look.BatchCommands.Add(SessionSnapshot.Lock(id));
-            look.BatchCommands.Add(SessionSnapshot.SelectStatement(id));
-            look.BatchCommands.Add(SagaStatements.AwaitPause(id, null));
+            look.BatchCommands.Add(SessionSnapshot.SelectStatement([id]));
+            look.BatchCommands.Add(SagaStatements.For([new SagaWrite.AwaitPause(id, null)]).Single());
             await look.ExecuteNonQueryAsync();
         }
 

@@ -7,6 +7,7 @@ string[] all =
     "storm",
     "large",
     "single",
+    "follow-up",
     "growth",
     "scale",
     "batches",
@@ -26,6 +27,7 @@ var kinds = new Argument<string[]>("kind")
         storm: 20,000 messages for 1,000 sessions at once, with windows of 0.5 s and 10 s.
         large: the same with 100,000 messages for 1,000 sessions and 200,000 for 10,000.
         single: 500 events one at a time, from publishing to ResumeSession.
+        follow-up: 500 turns of one session, each decided when the one before ends: from TurnEnded to ResumeSession.
         growth: the cost of a wake in a store with a long life behind it.
         scale: the same store still larger: an event's way to its turn there, and that nothing reads a large table from end to end.
         batches: 500 events at a time, in process and over HTTP, and what a duplicate costs.
@@ -154,6 +156,9 @@ static async Task Measure(
             break;
         case "single":
             await SingleEvents.Run(figures, generated ? Messages.Generate(500, 1, 1) : messages.Firsts(), times);
+            break;
+        case "follow-up":
+            await FollowUps.Run(figures, Messages.Generate(1, 500, 1), times);
             break;
         case "growth":
             await StoreGrowth.Run(figures, times);

@@ -50,6 +50,12 @@ sealed class StandInRunner : IAsyncDisposable
     /// <summary>Called with each command, as it arrives.</summary>
     public Action<ResumeSession>? Arrived { get; set; }
 
+    /// <summary>Awaited in each turn.</summary>
+    public Func<Task>? During { get; set; }
+
+    /// <summary>Called before it says that a turn is over.</summary>
+    public Action? Ending { get; set; }
+
     public static async Task<StandInRunner> Start(Uri broker, Turns turns)
     {
         var runner = new StandInRunner(broker, turns);
@@ -83,7 +89,11 @@ sealed class StandInRunner : IAsyncDisposable
         foreach (var happened in turn.Events)
             heard.AddOrUpdate(happened.Id, 1, (_, times) => times + 1);
 
+        if (During is { } during)
+            await during();
+
         await turns.EndTurn(turn, TurnOutcome.Completed, null, default, cancel);
+        Ending?.Invoke();
         await context.Publish(new TurnEnded(turn.SessionId, turn.WakeNumber, TurnOutcome.Completed), cancel);
         Interlocked.Increment(ref ended);
     }

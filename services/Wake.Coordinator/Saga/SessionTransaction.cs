@@ -6,9 +6,9 @@ using Wake.Store;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// The transaction in which one message is handled: two round trips, one that locks and reads, one that writes and
-/// commits. A third before a turn is dispatched asks whether a limit allows it. What the state machine's answers add is
-/// written with the saga's row or not at all.
+/// The transaction in which it is decided about one session, or about a set of them: it locks, then reads, and what the
+/// state machine's answers add is written with the saga's rows or not at all. Before turns are dispatched it asks
+/// whether a limit allows them.
 /// </summary>
 /// <remarks>
 /// Does not wait for the disk. A decision that a crash of PostgreSQL takes back is taken again from the same facts, and
@@ -20,41 +20,113 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     // Of several limits each may be reached, one after the other.
     const int MaxAdmissions = 20;
 
-    readonly List<NpgsqlBatchCommand> writes = [];
     readonly List<OpenedBreaker> opened = [];
+    readonly bool traced = Tracing.Source.HasListeners();
     NpgsqlConnection? connection;
-    int? admitted;
 
     /// <summary>Whether the transaction wrote and committed.</summary>
     public bool Committed { get; private set; }
 
-    /// <summary>How long until the session is due again, if what is written knows.</summary>
-    public TimeSpan? DueIn { get; set; }
+    /// <summary>How long until the session of a message is due again, if what was written knows.</summary>
+    public TimeSpan? DueIn { get; private set; }
 
     /// <summary>The breakers that it has opened, if it commits.</summary>
     public IReadOnlyList<OpenedBreaker> Opened => opened;
 
-    /// <summary>Adds a statement to the commit.</summary>
-    public void AddWrite(NpgsqlBatchCommand write) => writes.Add(write);
-
     /// <summary>
-    /// Locks a session and reads the saga's row with the facts. Null when there is no such session, or no saga yet and
-    /// <paramref name="orNew"/> is null.
+    /// Locks a session and reads the saga's row with the facts, for a message about it. Null when there is no such
+    /// session, or no saga yet and <paramref name="orNew"/> is null.
     /// </summary>
     public async Task<SessionWake?> Load(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
     {
-        var saga = await Read(sessionId, orNew, cancel);
-        for (var asked = 0; saga is not null && NeedsAdmission(saga); asked++)
+        SessionWake? saga;
+        await using (var batch = await Begin(SessionSnapshot.Lock(sessionId), cancel))
+        {
+            AddReads(batch, [sessionId]);
+            await using var rows = await batch.ExecuteReaderAsync(cancel);
+            await rows.NextResultAsync(cancel);
+            saga = (await ReadSagas(rows, [sessionId], _ => orNew, cancel)).SingleOrDefault();
+        }
+
+        if (saga is not null)
+            await Admit(saga, cancel);
+        return saga;
+    }
+
+    /// <summary>
+    /// Locks the sessions that are due, but for those that are locked, and reads their facts. In two statements: what
+    /// was committed before a lock was free is seen by the second.
+    /// </summary>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="since">As in <see cref="WakeTimers.ClaimDue"/>.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The sagas, the longest waiting first, how long until the next session is due, if it is not among
+    /// them, and when this was so.</returns>
+    public async Task<(IReadOnlyList<SessionWake> Due, TimeSpan? Next, DateTimeOffset Looked)> LoadDue(
+        int limit,
+        DateTimeOffset? since,
+        CancellationToken cancel
+    )
+    {
+        List<Guid> due;
+        TimeSpan? next;
+        DateTimeOffset looked;
+        await using (var locking = await Begin(WakeTimers.LockDue(limit, since), cancel))
+        {
+            locking.BatchCommands.Add(WakeTimers.SelectNext(since));
+            await using var locked = await locking.ExecuteReaderAsync(cancel);
+            due = await locked.ReadAll(row => row.GetGuid(0), cancel);
+            await locked.NextResultAsync(cancel);
+            (next, looked) = await WakeTimers.ReadNext(locked, cancel);
+        }
+
+        if (due is [])
+            return ([], next, looked);
+
+        await using var reading = new NpgsqlBatch(connection);
+        AddReads(reading, due);
+        await using var rows = await reading.ExecuteReaderAsync(cancel);
+        return (await ReadSagas(rows, due, x => new() { CorrelationId = x }, cancel), next, looked);
+    }
+
+    /// <summary>
+    /// Asks for all of a set at once. Returns those that may not be dispatched together with the others: each is asked
+    /// for by itself, by <see cref="Admit"/>, when what was decided before is written.
+    /// </summary>
+    public async Task<IReadOnlyList<SessionWake>> AdmitAll(IReadOnlyList<SessionWake> sagas, CancellationToken cancel)
+    {
+        var asking = sagas.Where(NeedsAdmission).ToList();
+        var together = asking.FindAll(x => x.Decision is not WakeDecision.Repeat);
+        if (together is [])
+            return asking;
+
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands = { Breakers.LockLimits, Breakers.AdmitAll(together.ConvertAll(x => x.CorrelationId)) },
+        };
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        var admitted = (await rows.ReadAll(row => row.GetGuid(0), cancel)).ToHashSet();
+        foreach (var saga in together.Where(x => admitted.Contains(x.CorrelationId)))
+            saga.Admitted = saga.Decision.WakeNumber;
+        return asking.FindAll(x => x.Admitted is null);
+    }
+
+    /// <summary>Asks for one session, until it is allowed its turn or has no more to ask.</summary>
+    public async Task Admit(SessionWake saga, CancellationToken cancel)
+    {
+        for (var asked = 0; NeedsAdmission(saga); asked++)
         {
             if (asked == MaxAdmissions)
                 throw new InvalidOperationException($"The limits of session {saga.Facts.Key} contradict each other.");
-            admitted = await Admit(saga, cancel) ? saga.Decision.WakeNumber : null;
-            if (admitted is not null)
-                break;
+            if (await IsAllowed(saga, cancel))
+            {
+                saga.Admitted = saga.Decision.WakeNumber;
+                return;
+            }
+
             await ReadAgain(saga, cancel);
         }
-
-        return saga;
     }
 
     // What is collected is dispatched by the first look, which found it due.
@@ -67,7 +139,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             _ => false,
         };
 
-    async Task<bool> Admit(SessionWake saga, CancellationToken cancel)
+    async Task<bool> IsAllowed(SessionWake saga, CancellationToken cancel)
     {
         await using var batch = new NpgsqlBatch(connection)
         {
@@ -84,15 +156,15 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);
 
-        var admitted = true;
+        var allowed = true;
         while (await rows.ReadAsync(cancel))
         {
-            admitted &= rows.GetBoolean("admitted");
+            allowed &= rows.GetBoolean("admitted");
             if (Breakers.FromRow(rows) is { } breaker)
                 opened.Add(breaker);
         }
 
-        return admitted;
+        return allowed;
     }
 
     async Task ReadAgain(SessionWake saga, CancellationToken cancel)
@@ -102,7 +174,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             BatchCommands =
             {
                 Breakers.ReturnTrials(saga.CorrelationId, saga.Decision.WakeNumber),
-                SessionSnapshot.SelectStatement(saga.CorrelationId),
+                SessionSnapshot.SelectStatement([saga.CorrelationId]),
             },
         };
         await using var rows = await batch.ExecuteReaderAsync(cancel);
@@ -110,89 +182,135 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         saga.Facts = SessionSnapshot.FromRow(rows);
     }
 
-    async Task<SessionWake?> Read(Guid sessionId, SessionWake? orNew, CancellationToken cancel)
+    async Task<NpgsqlBatch> Begin(NpgsqlBatchCommand locking, CancellationToken cancel)
     {
         connection = await database.OpenConnectionAsync(cancel);
-        var traced = Tracing.Source.HasListeners();
-
-        await using var batch = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                new("begin"),
-                new("set local synchronous_commit = off"),
-                SessionSnapshot.Lock(sessionId),
-                new("select current_state, wake_number from session_wakes where session_id = @session")
-                {
-                    Parameters = { new("session", sessionId) },
-                },
-                SessionSnapshot.SelectStatement(sessionId),
-            },
-        };
-        if (traced)
-            batch.BatchCommands.Add(StoredTraceContexts.SelectPendingEvents(sessionId, Tracing.MaxEvents));
-
-        await using var rows = await batch.ExecuteReaderAsync(cancel);
-
-        await rows.NextResultAsync(cancel);
-        var saga = await rows.ReadAsync(cancel)
-            ? new SessionWake
-            {
-                CorrelationId = sessionId,
-                CurrentState = rows.GetInt32("current_state"),
-                WakeNumber = rows.GetInt32("wake_number"),
-            }
-            : orNew;
-
-        await rows.NextResultAsync(cancel);
-        if (saga is null || !await rows.ReadAsync(cancel))
-            return null;
-
-        saga.Facts = SessionSnapshot.FromRow(rows);
-        if (!traced)
-            return saga;
-
-        await rows.NextResultAsync(cancel);
-        List<PendingEventTrace> waiting = [];
-        while (await rows.ReadAsync(cancel))
-            waiting.Add(StoredTraceContexts.FromRow(rows));
-        saga.InboxEvents = waiting;
-        return saga;
+        return new(connection) { BatchCommands = { new("begin"), new("set local synchronous_commit = off"), locking } };
     }
 
-    /// <summary>Writes the saga's row and everything added, and commits.</summary>
+    void AddReads(NpgsqlBatch batch, IReadOnlyList<Guid> sessions)
+    {
+        batch.BatchCommands.Add(
+            NpgsqlExtensions.CreateNamed(
+                "select session_id, current_state, wake_number from session_wakes where session_id = any (@sessions)",
+                ("sessions", sessions.ToArray())
+            )
+        );
+        batch.BatchCommands.Add(SessionSnapshot.SelectStatement(sessions));
+        if (traced)
+            batch.BatchCommands.Add(StoredTraceContexts.SelectPendingEvents(sessions, Tracing.MaxEvents));
+    }
+
+    // Of sessions that nothing was decided about there is no saga yet.
+    async Task<IReadOnlyList<SessionWake>> ReadSagas(
+        NpgsqlDataReader rows,
+        IReadOnlyList<Guid> sessions,
+        Func<Guid, SessionWake?> orNew,
+        CancellationToken cancel
+    )
+    {
+        Dictionary<Guid, SessionWake> known = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            var id = rows.GetGuid("session_id");
+            known[id] = new()
+            {
+                CorrelationId = id,
+                CurrentState = rows.GetInt32("current_state"),
+                WakeNumber = rows.GetInt32("wake_number"),
+            };
+        }
+
+        await rows.NextResultAsync(cancel);
+        Dictionary<Guid, SessionWake> sagas = [];
+        while (await rows.ReadAsync(cancel))
+        {
+            var id = rows.GetGuid("id");
+            if ((known.GetValueOrDefault(id) ?? orNew(id)) is not { } saga)
+                continue;
+            saga.Facts = SessionSnapshot.FromRow(rows);
+            sagas[id] = saga;
+        }
+
+        if (traced)
+        {
+            await rows.NextResultAsync(cancel);
+            while (await rows.ReadAsync(cancel))
+                sagas.GetValueOrDefault(rows.GetGuid("session_id"))?.InboxEvents.Add(StoredTraceContexts.FromRow(rows));
+        }
+
+        return [.. sessions.Select(x => sagas.GetValueOrDefault(x)).OfType<SessionWake>()];
+    }
+
+    /// <summary>Writes what was decided about some of a set: it counts when the next are asked for.</summary>
+    public async Task Write(IReadOnlyList<SessionWake> sagas, CancellationToken cancel)
+    {
+        if (sagas is [])
+            return;
+
+        await using var batch = new NpgsqlBatch(connection);
+        AddWrites(batch, sagas);
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Writes the saga of a message and what was decided, and commits.</summary>
     public async Task Commit(SessionWake saga, CancellationToken cancel)
     {
         await using var batch = new NpgsqlBatch(connection);
+        AddWrites(batch, [saga]);
+        batch.BatchCommands.Add(new("commit"));
+        await batch.ExecuteNonQueryAsync(cancel);
+        (Committed, DueIn) = (true, saga.DueIn);
+    }
 
-        foreach (var write in writes)
-            batch.BatchCommands.Add(write);
-
-        // As when a late word of an earlier turn has led here.
-        if (admitted is { } wake && saga.WakeNumber != wake)
-            batch.BatchCommands.Add(Breakers.ReturnTrials(saga.CorrelationId, wake));
-
-        batch.BatchCommands.Add(
-            new(
-                """
-                insert into session_wakes (session_id, current_state, wake_number) values (@session, @state, @wake)
-                on conflict (session_id) do update
-                set current_state = excluded.current_state, wake_number = excluded.wake_number
-                """
-            )
-            {
-                Parameters =
-                {
-                    new("session", saga.CorrelationId),
-                    new("state", saga.CurrentState),
-                    new("wake", saga.WakeNumber),
-                },
-            }
-        );
+    /// <summary>Writes the sagas of a set, those that are not written yet, and commits.</summary>
+    /// <returns>How long until the next session is due; null when none is.</returns>
+    public async Task<TimeSpan?> CommitDue(
+        IReadOnlyList<SessionWake> sagas,
+        DateTimeOffset? since,
+        CancellationToken cancel
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        AddWrites(batch, sagas);
+        batch.BatchCommands.Add(WakeTimers.SelectNext(since));
         batch.BatchCommands.Add(new("commit"));
 
-        await batch.ExecuteNonQueryAsync(cancel);
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        // To notify is a select, with rows of its own.
+        if (sagas.Any(x => x.Writes.Any(y => y is SagaWrite.NotifyTerminal)))
+            await rows.NextResultAsync(cancel);
+        var (next, _) = await WakeTimers.ReadNext(rows, cancel);
+        while (await rows.NextResultAsync(cancel)) { }
         Committed = true;
+        return next;
+    }
+
+    static void AddWrites(NpgsqlBatch batch, IReadOnlyList<SessionWake> sagas)
+    {
+        foreach (var statement in SagaStatements.For(sagas.SelectMany(x => x.Writes)))
+            batch.BatchCommands.Add(statement);
+
+        // As when a late word of an earlier turn has led here.
+        foreach (var saga in sagas)
+        {
+            if (saga.Admitted is { } wake && saga.WakeNumber != wake)
+                batch.BatchCommands.Add(Breakers.ReturnTrials(saga.CorrelationId, wake));
+        }
+
+        batch.BatchCommands.Add(
+            NpgsqlExtensions.CreateNamed(
+                """
+                insert into session_wakes (session_id, current_state, wake_number)
+                select * from unnest(@sessions, @states, @wakes)
+                on conflict (session_id) do update
+                set current_state = excluded.current_state, wake_number = excluded.wake_number
+                """,
+                ("sessions", sagas.Select(x => x.CorrelationId).ToArray()),
+                ("states", sagas.Select(x => x.CurrentState).ToArray()),
+                ("wakes", sagas.Select(x => x.WakeNumber).ToArray())
+            )
+        );
     }
 
     /// <summary>Rolls back what was not committed.</summary>

@@ -9,21 +9,29 @@ namespace Wake.Coordinator;
 
 /// <summary>
 /// Carries out what <see cref="WakeDecision"/> says: sends <see cref="ResumeSession"/>, sends it again, or sets the
-/// session's timer. The constructor is a table of state, event, decision and answer; the verbs it uses are below it.
+/// session's timer. The constructor is a table of event, decision, states, answer and next state; the answers are below
+/// it.
 /// </summary>
 /// <remarks>
 /// <see cref="WakeDue"/> only says "look": the decision is taken from the store, under the session's lock. A message
-/// that was lost, came twice or came late therefore changes nothing but the moment of looking.
+/// that was lost, came twice or came late therefore changes nothing but the moment of looking. Sessions that are due
+/// together are looked at without a message, by the same rows: <see cref="Look"/>.
 /// </remarks>
 sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 {
+    readonly Dictionary<(int State, Type Decision), (Action<SessionWake> Answer, int Next)> looks = [];
+    readonly State[] byNumber;
+    readonly TimeSpan repeatAfter;
+    readonly ResumeSessionRouting addresses;
+
     /// <summary>Writes the table.</summary>
     public SessionWakeStateMachine(IOptions<CoordinatorOptions> options, ResumeSessionRouting addresses)
     {
-        var repeatAfter = options.Value.RepeatAfter;
+        (repeatAfter, this.addresses) = (options.Value.RepeatAfter, addresses);
 
         // The numbers 3, 4, … in this order are in the database: only ever append.
         InstanceState(x => x.CurrentState, Idle, Dispatched, Parked, Closed);
+        byNumber = [Initial, Initial, Final, Idle, Dispatched, Parked, Closed];
 
         Event(
             () => Due,
@@ -45,48 +53,30 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 
         // Whatever the state: should the saga's row and the turns ever disagree, the turns are right. A session
         // that was closed may have come back.
-        During(
-            [Initial, Idle, Dispatched, Parked, Closed],
-            OnDue<WakeDecision.Dispatch>().Wake(repeatAfter, addresses).TransitionTo(Dispatched),
-            OnDue<WakeDecision.Repeat>().RepeatWake(repeatAfter, addresses).TransitionTo(Dispatched),
-            OnDue<WakeDecision.AwaitLease>().CheckAgain().TransitionTo(Dispatched),
-            OnDue<WakeDecision.BackOff>().CheckAgain().TransitionTo(Dispatched),
-            OnDue<WakeDecision.Park>().CheckAgain().TransitionTo(Parked),
-            OnDue<WakeDecision.AwaitPause>().AwaitPause().TransitionTo(Parked),
-            OnDue<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle),
-            OnDue<WakeDecision.Close>().ClearTimer().TransitionTo(Closed)
-        );
+        State[] any = [Initial, Idle, Dispatched, Parked, Closed];
+        OnDue<WakeDecision.Dispatch>(any, Wake, Dispatched);
+        OnDue<WakeDecision.Repeat>(any, RepeatWake, Dispatched);
+        OnDue<WakeDecision.AwaitLease>(any, CheckAgain, Dispatched);
+        OnDue<WakeDecision.BackOff>(any, CheckAgain, Dispatched);
+        OnDue<WakeDecision.Park>(any, CheckAgain, Parked);
+        OnDue<WakeDecision.AwaitPause>(any, AwaitPause, Parked);
+        OnDue<WakeDecision.Rest>(any, ClearTimer, Idle);
+        OnDue<WakeDecision.Close>(any, ClearTimer, Closed);
 
         // It was due when the sweeper looked; what has come since shares the turn.
-        During(
-            [Initial, Idle, Closed],
-            OnDue<WakeDecision.Collect>().Wake(repeatAfter, addresses).TransitionTo(Dispatched)
-        );
-        During([Dispatched, Parked], OnDue<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle));
+        OnDue<WakeDecision.Collect>([Initial, Idle, Closed], Wake, Dispatched);
+        OnDue<WakeDecision.Collect>([Dispatched, Parked], ClearCheck, Idle);
 
         // A follow-up is decided here and now. That the turn was over is known to the timer as well, so that a message
         // that is lost costs only time.
-        During(
-            Dispatched,
-            OnEnded<WakeDecision.Dispatch>().Wake(repeatAfter, addresses),
-            OnEnded<WakeDecision.Collect>().ClearCheck().TransitionTo(Idle),
-            OnEnded<WakeDecision.AwaitPause>().AwaitPause().TransitionTo(Parked),
-            OnEnded<WakeDecision.Rest>().ClearTimer().TransitionTo(Idle)
-        );
-
-        During(
-            [Initial, Idle, Dispatched, Parked],
-            When(Ended, x => x.Saga.Decision is WakeDecision.Close).ClearTimer().TransitionTo(Closed)
-        );
+        OnEnded<WakeDecision.Dispatch>([Dispatched], WakeAfterTurn, Dispatched);
+        OnEnded<WakeDecision.Collect>([Dispatched], ClearCheck, Idle);
+        OnEnded<WakeDecision.AwaitPause>([Dispatched], AwaitPause, Parked);
+        OnEnded<WakeDecision.Rest>([Dispatched], ClearTimer, Idle);
+        OnAnyEnded<WakeDecision.Close>([Initial, Idle, Dispatched, Parked], ClearTimer, Closed);
 
         // Late words about wakes that are over, and about those that are parked already.
         During([Initial, Idle, Parked, Closed], Ignore(Ended));
-
-        EventActivityBinder<SessionWake, WakeDue> OnDue<T>()
-            where T : WakeDecision => When(Due, x => x.Saga.Decision is T);
-
-        EventActivityBinder<SessionWake, TurnEnded> OnEnded<T>()
-            where T : WakeDecision => When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.Decision is T);
     }
 
     /// <summary>Nothing is under way.</summary>
@@ -106,117 +96,139 @@ sealed class SessionWakeStateMachine : MassTransitStateMachine<SessionWake>
 
     /// <summary>The turn is over.</summary>
     public Event<TurnEnded> Ended { get; } = null!;
-}
 
-/// <summary>
-/// What the table's answers do. Each that owes a message arms the session's timer in the same transaction, and only the
-/// claim or the end of a turn clears it: a process that dies between commit and send owes it still.
-/// </summary>
-static class SessionWakeVerbs
-{
-    public static EventActivityBinder<SessionWake, T> Wake<T>(
-        this EventActivityBinder<SessionWake, T> when,
-        TimeSpan repeatAfter,
-        ResumeSessionRouting addresses
-    )
-        where T : class =>
-        when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
-            .TraceDecision("dispatched")
-            .AddWrite(x =>
-                SagaStatements.OpenTurn(
-                    x.CorrelationId,
-                    x.WakeNumber,
-                    RepeatIn(x, repeatAfter),
-                    x.DecisionTrace.TraceParent,
-                    x.DecisionTrace.TraceState
-                )
+    /// <summary>
+    /// Looks at a session that is due, as on a <see cref="WakeDue"/>: its next state, what is written and what is sent.
+    /// For those who have its lock and do the rest.
+    /// </summary>
+    public void Look(SessionWake saga)
+    {
+        var (answer, next) = looks[(saga.CurrentState, saga.Decision.GetType())];
+        answer(saga);
+        saga.CurrentState = next;
+    }
+
+    void OnDue<T>(State[] states, Action<SessionWake> answer, State next)
+        where T : WakeDecision
+    {
+        During(states, When(Due, x => x.Saga.Decision is T).Answer(answer).TransitionTo(next));
+        for (var number = 0; number < byNumber.Length; number++)
+        {
+            if (states.Contains(byNumber[number]))
+                looks.Add((number, typeof(T)), (answer, Array.IndexOf(byNumber, next)));
+        }
+    }
+
+    void OnEnded<T>(State[] states, Action<SessionWake> answer, State next)
+        where T : WakeDecision =>
+        During(
+            states,
+            When(Ended, x => x.Saga.IsCurrent(x.Message.WakeNumber) && x.Saga.Decision is T)
+                .Answer(answer)
+                .TransitionTo(next)
+        );
+
+    void OnAnyEnded<T>(State[] states, Action<SessionWake> answer, State next)
+        where T : WakeDecision =>
+        During(states, When(Ended, x => x.Saga.Decision is T).Answer(answer).TransitionTo(next));
+
+    // The answers. Each that owes a message sets the session's timer in the same transaction, and only the claim or the
+    // end of a turn clears it: a process that dies between commit and send owes it still.
+
+    void Wake(SessionWake saga) => OpenTurn(saga, parent: default);
+
+    // The turn that was ended is in another trace. Who found it due has gone on in that of the first event.
+    void WakeAfterTurn(SessionWake saga) => OpenTurn(saga, Traces(saga).FirstOrDefault(x => x.TraceParent is not null));
+
+    void OpenTurn(SessionWake saga, TraceContext parent)
+    {
+        saga.WakeNumber = saga.Decision.WakeNumber;
+        var trace = TraceDecision(saga, "dispatched", parent);
+        saga.Writes.Add(
+            new SagaWrite.OpenTurn(
+                saga.CorrelationId,
+                saga.WakeNumber,
+                RepeatIn(saga),
+                trace.TraceParent,
+                trace.TraceState
             )
-            .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: true));
+        );
+        SendWake(saga, allowAffinity: true);
+    }
 
     // Not to the runner that has it at hand: that one may be the reason why it is repeated.
-    public static EventActivityBinder<SessionWake, WakeDue> RepeatWake(
-        this EventActivityBinder<SessionWake, WakeDue> when,
-        TimeSpan repeatAfter,
-        ResumeSessionRouting addresses
-    ) =>
-        when.Then(x => x.Saga.WakeNumber = x.Saga.Decision.WakeNumber)
-            .TraceDecision("repeated")
-            .AddWrite(x => SagaStatements.RepeatTurn(x.CorrelationId, x.WakeNumber, RepeatIn(x, repeatAfter)))
-            .SendWake(repeatAfter, x => addresses.AddressFor(x, mayBeNear: false));
+    void RepeatWake(SessionWake saga)
+    {
+        saga.WakeNumber = saga.Decision.WakeNumber;
+        TraceDecision(saga, "repeated", parent: default);
+        saga.Writes.Add(new SagaWrite.RepeatTurn(saga.CorrelationId, saga.WakeNumber, RepeatIn(saga)));
+        SendWake(saga, allowAffinity: false);
+    }
 
-    public static EventActivityBinder<SessionWake, WakeDue> CheckAgain(
-        this EventActivityBinder<SessionWake, WakeDue> when
-    ) => when.AddWrite(x => SagaStatements.ScheduleCheck(x.CorrelationId, CheckIn(x))).DueIn(CheckIn);
+    static void CheckAgain(SessionWake saga)
+    {
+        saga.DueIn = CheckIn(saga);
+        saga.Writes.Add(new SagaWrite.ScheduleCheck(saga.CorrelationId, saga.DueIn));
+    }
 
-    public static EventActivityBinder<SessionWake, T> AwaitPause<T>(this EventActivityBinder<SessionWake, T> when)
-        where T : class => when.AddWrite(x => SagaStatements.AwaitPause(x.CorrelationId, CheckIn(x))).DueIn(CheckIn);
+    static void AwaitPause(SessionWake saga)
+    {
+        saga.DueIn = CheckIn(saga);
+        saga.Writes.Add(new SagaWrite.AwaitPause(saga.CorrelationId, saga.DueIn));
+    }
 
-    public static EventActivityBinder<SessionWake, T> ClearCheck<T>(this EventActivityBinder<SessionWake, T> when)
-        where T : class =>
-        when.AddWrite(x => SagaStatements.ClearCheck(x.CorrelationId)).DueIn(x => x.Facts.QuietRemaining);
+    static void ClearCheck(SessionWake saga)
+    {
+        saga.DueIn = saga.Facts.QuietRemaining;
+        saga.Writes.Add(new SagaWrite.ClearCheck(saga.CorrelationId));
+    }
 
-    public static EventActivityBinder<SessionWake, T> ClearTimer<T>(this EventActivityBinder<SessionWake, T> when)
-        where T : class => when.AddWrite(x => SagaStatements.ClearTimer(x.CorrelationId));
+    static void ClearTimer(SessionWake saga) => saga.Writes.Add(new SagaWrite.ClearTimer(saga.CorrelationId));
 
     // A command nobody takes in time is sent again, so that it may as well vanish: busy runners shall not find a heap
     // of them. A session that a person has open in a terminal which waits for it is claimed there.
-    static EventActivityBinder<SessionWake, T> SendWake<T>(
-        this EventActivityBinder<SessionWake, T> when,
-        TimeSpan repeatAfter,
-        Func<SessionSnapshot, Uri?> address
-    )
-        where T : class =>
-        when.DueIn(x => RepeatIn(x, repeatAfter))
-            .IfElse(
-                x => x.Saga.Facts.AttendedRemaining is not null,
-                terminal => terminal.AddWrite(x => SagaStatements.NotifyTerminal(x.CorrelationId)),
-                runners =>
-                    runners.IfElse(
-                        x => address(x.Saga.Facts) is null,
-                        anyone => anyone.Publish(Command<T>, x => x.TimeToLive = repeatAfter),
-                        some => some.Send(x => address(x.Saga.Facts)!, Command<T>, x => x.TimeToLive = repeatAfter)
-                    )
+    void SendWake(SessionWake saga, bool allowAffinity)
+    {
+        saga.DueIn = RepeatIn(saga);
+        if (saga.Facts.AttendedRemaining is not null)
+            saga.Writes.Add(new SagaWrite.NotifyTerminal(saga.CorrelationId));
+        else
+            saga.Command = new(
+                new(saga.CorrelationId, saga.Facts.Key, saga.WakeNumber, saga.Facts.Urgent),
+                addresses.AddressFor(saga.Facts, allowAffinity),
+                repeatAfter
             );
+    }
 
     // A terminal that is gone has not said so.
-    static TimeSpan RepeatIn(SessionWake saga, TimeSpan repeatAfter) =>
+    TimeSpan RepeatIn(SessionWake saga) =>
         saga.Facts.AttendedRemaining is { } remaining && remaining < repeatAfter ? remaining : repeatAfter;
-
-    static ResumeSession Command<T>(BehaviorContext<SessionWake, T> context)
-        where T : class =>
-        new(context.Saga.CorrelationId, context.Saga.Facts.Key, context.Saga.WakeNumber, context.Saga.Facts.Urgent);
-
-    // A moment of its own in the trace of the first event, with links to those that share the wake. The sweeper has
-    // gone on in that trace; the turn that was ended is in another.
-    static EventActivityBinder<SessionWake, T> TraceDecision<T>(
-        this EventActivityBinder<SessionWake, T> when,
-        string outcome
-    )
-        where T : class =>
-        when.Then(x =>
-        {
-            var saga = x.Saga;
-            var events = saga.InboxEvents.Select(y => new TraceContext(y.TraceParent, y.TraceState)).ToList();
-            var first = x.Message is TurnEnded ? events.Find(y => y.TraceParent is not null) : default;
-            using var decision = Tracing.Start(Tracing.Decide, ActivityKind.Internal, first, events);
-            decision?.SetTag(Tracing.Session, saga.Facts.Key);
-            decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
-            decision?.SetTag(Tracing.Outcome, outcome);
-            decision?.SetTag(Tracing.Events, saga.InboxEvents.Select(y => y.Id).ToArray());
-            saga.DecisionTrace = TraceContext.Current;
-        });
 
     static TimeSpan? CheckIn(SessionWake saga) => ((WakeDecision.Wait)saga.Decision).CheckIn;
 
-    static EventActivityBinder<SessionWake, T> DueIn<T>(
-        this EventActivityBinder<SessionWake, T> when,
-        Func<SessionWake, TimeSpan?> dueIn
-    )
-        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().DueIn = dueIn(x.Saga));
+    // A moment of its own in the trace of the first event, with links to those that share the wake.
+    static TraceContext TraceDecision(SessionWake saga, string outcome, TraceContext parent)
+    {
+        using var decision = Tracing.Start(Tracing.Decide, ActivityKind.Internal, parent, Traces(saga));
+        decision?.SetTag(Tracing.Session, saga.Facts.Key);
+        decision?.SetTag(Tracing.WakeNumber, saga.WakeNumber);
+        decision?.SetTag(Tracing.Outcome, outcome);
+        decision?.SetTag(Tracing.Events, saga.InboxEvents.Select(x => x.Id).ToArray());
+        return TraceContext.Current;
+    }
 
-    static EventActivityBinder<SessionWake, T> AddWrite<T>(
+    static IEnumerable<TraceContext> Traces(SessionWake saga) =>
+        saga.InboxEvents.Select(x => new TraceContext(x.TraceParent, x.TraceState));
+}
+
+static class SessionWakeAnswers
+{
+    // The bus holds the command until the transaction has committed.
+    public static EventActivityBinder<SessionWake, T> Answer<T>(
         this EventActivityBinder<SessionWake, T> when,
-        Func<SessionWake, Npgsql.NpgsqlBatchCommand> statement
+        Action<SessionWake> answer
     )
-        where T : class => when.Then(x => x.GetPayload<SessionTransaction>().AddWrite(statement(x.Saga)));
+        where T : class =>
+        when.Then(x => answer(x.Saga))
+            .ThenAsync(x => x.Saga.Command is { } command ? command.Send(x, x.CancellationToken) : Task.CompletedTask);
 }

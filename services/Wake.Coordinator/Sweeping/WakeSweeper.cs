@@ -1,21 +1,17 @@
-using System.Diagnostics;
-using MassTransit;
 using Microsoft.Extensions.Options;
-using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
 namespace Wake.Coordinator;
 
-/// <summary>Looks for timers that are due and tells the saga. Any number of replicas share the work.</summary>
+/// <summary>Looks for timers that are due, and has it decided about their sessions. Any number of replicas share the
+/// work.</summary>
 sealed class WakeSweeper(
-    WakeTimers timers,
+    DueSessions due,
     ScheduledWakes scheduled,
     Pauses pauses,
     Breakers breakers,
     Sessions sessions,
-    StoredTraceContexts traces,
-    IBus bus,
     SweepSignal signal,
     IOptions<CoordinatorOptions> options,
     TimeProvider time,
@@ -28,9 +24,6 @@ sealed class WakeSweeper(
     // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all
     // of it is taken in the sooner when nothing else is done meanwhile.
     static readonly TimeSpan MaxBurstDelay = TimeSpan.FromSeconds(1);
-
-    // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
-    const int PublishAtOnce = 48;
 
     // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it.
     static readonly TimeSpan SweepOverlap = TimeSpan.FromSeconds(5);
@@ -72,7 +65,7 @@ sealed class WakeSweeper(
             }
             catch (Exception failed)
             {
-                // Nothing is lost: what was taken and not sent is due again after RepeatAfter.
+                // Nothing is lost: what was decided and not sent is due again after RepeatAfter.
                 BackgroundLoop.LogFailure(log, "Looking for due sessions", failed);
             }
 
@@ -108,14 +101,8 @@ sealed class WakeSweeper(
     /// <summary>One look. Returns how long the next one can wait.</summary>
     public async Task<TimeSpan> SweepOnce(CancellationToken cancel)
     {
-        var (due, next, looked) = await TakeDue(cancel);
-
-        var known = due is not [] && Tracing.Source.HasListeners() ? await traces.FindBySessions(due, cancel) : null;
-
-        foreach (var some in due.Chunk(PublishAtOnce))
-            await Task.WhenAll(some.Select(session => PublishDue(session, known, cancel)));
-
-        if (due.Count == options.Value.SweepBatchSize)
+        var (count, next, looked) = await DecideDue(cancel);
+        if (count == options.Value.SweepBatchSize)
             return TimeSpan.Zero;
 
         sweptUpTo = looked;
@@ -126,32 +113,20 @@ sealed class WakeSweeper(
         );
     }
 
-    async Task<(IReadOnlyList<Guid> Due, TimeSpan? Next, DateTimeOffset Looked)> TakeDue(CancellationToken cancel)
+    async Task<DueSessions.Outcome> DecideDue(CancellationToken cancel)
     {
-        var (size, visibility, begun) = (options.Value.SweepBatchSize, options.Value.RepeatAfter, time.GetTimestamp());
+        var (size, begun) = (options.Value.SweepBatchSize, time.GetTimestamp());
         if (begun < nextFullSweep)
-            return await timers.ClaimDue(size, visibility, cancel, sweptUpTo - SweepOverlap);
+            return await due.Decide(size, sweptUpTo - SweepOverlap, cancel);
 
         try
         {
-            return await timers.ClaimDue(size, visibility, cancel);
+            return await due.Decide(size, since: null, cancel);
         }
         finally
         {
             var end = time.GetTimestamp();
             nextFullSweep = end + ((end - begun) * FullSweepPauseFactor);
         }
-    }
-
-    // In the trace of what the session owes or is owed, and so is everything that comes of it: messages carry it on.
-    async Task PublishDue(
-        Guid session,
-        IReadOnlyDictionary<Guid, (string Parent, string? State)>? known,
-        CancellationToken cancel
-    )
-    {
-        var (parent, state) = known?.GetValueOrDefault(session) ?? default;
-        using var look = Tracing.Start(Tracing.Due, ActivityKind.Internal, new(parent, state));
-        await bus.Publish(new WakeDue(session), cancel);
     }
 }

@@ -100,6 +100,15 @@ public static class WakeMetrics
         "Watches whose deadline passed without an event."
     );
 
+    /// <summary>Sessions that were decided about in one transaction, since they were due together.</summary>
+    public static readonly Histogram<int> DecisionSetSize = Meter.CreateHistogram(
+        "wake.decision.set_size",
+        "{session}",
+        "Sessions that were decided about at once.",
+        tags: null,
+        CountBuckets
+    );
+
     /// <summary>From the moment a wake's first event was routed to the moment its turn was claimed.</summary>
     public static readonly Histogram<double> WakeLatency = Meter.CreateHistogram(
         "wake.latency",

@@ -62,6 +62,18 @@ public sealed class Breakers(NpgsqlDataSource database)
                       then s.profile else '' end
         """;
 
+    // Of rows session, with their id, key, profile and source: what may hold for their next turn.
+    const string LimitsOfSession = $"""
+        select s.id, l.kind, l.scope, case l.scope when 'session' then s.key else nullif(l.name, '') end as name,
+               r.session_pattern, l.amount, l.open_for, l.max_open_for
+        from session s
+        cross join breaker_limits l
+        left join routes r on l.scope = 'route' and r.name = l.name and r.ended_at is null
+        where l.amount is not null and l.kind <> 'eventsPerMinute'
+          and case l.scope when 'all' then true when 'session' then {OfProfile} when 'profile' then l.name = s.profile
+                           when 'route' then s.key like r.session_pattern when 'source' then l.name = s.source end
+        """;
+
     /// <summary>Before the limits are looked at.</summary>
     public static NpgsqlBatchCommand LockLimits =>
         new(
@@ -89,14 +101,7 @@ public sealed class Breakers(NpgsqlDataSource database)
                 from sessions s
                 where s.id = @session
             ), limits as materialized (
-                select l.kind, l.scope, case l.scope when 'session' then s.key else nullif(l.name, '') end as name,
-                       r.session_pattern, l.amount, l.open_for, l.max_open_for
-                from session s
-                cross join breaker_limits l
-                left join routes r on l.scope = 'route' and r.name = l.name and r.ended_at is null
-                where @begins and l.amount is not null and l.kind <> 'eventsPerMinute'
-                  and case l.scope when 'all' then true when 'session' then {OfProfile} when 'profile' then l.name = s.profile
-                                   when 'route' then s.key like r.session_pattern when 'source' then l.name = s.source end
+                {LimitsOfSession} and @begins
             ), hit as materialized (
                 select l.*, u.used, u.room_at
                 from limits l
@@ -124,6 +129,37 @@ public sealed class Breakers(NpgsqlDataSource database)
             ("session", sessionId),
             ("wake", wakeNumber),
             ("begins", begins)
+        );
+
+    /// <summary>
+    /// Of some sessions those that may all be dispatched a new turn, one after the other, with nothing to be written
+    /// for it: no limit is reached by then, and no breaker covers them. The others have to ask one by one. Returns
+    /// their ids.
+    /// </summary>
+    public static NpgsqlBatchCommand AdmitAll(IReadOnlyList<Guid> sessions) =>
+        NpgsqlExtensions.CreateNamed(
+            $"""
+            with session as materialized (
+                select s.id, s.key, s.profile,
+                       case when exists (select from breaker_limits where scope = 'source') then pending_source(s.id) end as source
+                from unnest(@sessions) as asked (id) join sessions s on s.id = asked.id
+            ), limits as materialized (
+                {LimitsOfSession}
+            ), reached as materialized (
+                select l.kind, l.scope, l.name
+                from (select kind, scope, name, session_pattern, amount, count(*) as turns from limits group by 1, 2, 3, 4, 5) l
+                cross join lateral breaker_usage(l.kind, l.scope, l.name, l.session_pattern, l.amount) u
+                -- to the last of them count the turns of all others
+                where u.used + case l.kind when 'turnsPerHour' then l.turns - 1 else 0 end >= l.amount
+            )
+            select s.id
+            from session s
+            where not exists (select from limits l
+                              join reached r on r.kind = l.kind and r.scope = l.scope and r.name is not distinct from l.name
+                              where l.id = s.id)
+              and not exists (select from holds_of(s.id, s.key, s.profile) p where p.breaker is not null)
+            """,
+            ("sessions", sessions.ToArray())
         );
 
     /// <summary>Gives back the trials of a turn that is not dispatched after all.</summary>

@@ -56,11 +56,11 @@ public sealed record SessionSnapshot(
             ("session", sessionId)
         );
 
-    /// <summary>Reads the facts; no row when there is no such session.</summary>
-    public static NpgsqlBatchCommand SelectStatement(Guid sessionId) =>
+    /// <summary>Reads the facts, in no order; no row where there is no such session.</summary>
+    public static NpgsqlBatchCommand SelectStatement(IReadOnlyList<Guid> sessions) =>
         NpgsqlExtensions.CreateNamed(
             $"""
-            select s.key, s.closed_at is not null as closed, s.profile,
+            select s.id, s.key, s.closed_at is not null as closed, s.profile,
                    {Sessions.HasPendingWake} as has_pending_wake,
                    timer.events_due_at - clock_timestamp() as quiet_remaining,
                    timer.nudged as manually_woken,
@@ -77,7 +77,8 @@ public sealed record SessionSnapshot(
                    coalesce(turn.parked, false) as parked,
                    coalesce({TurnHolds.InForce}, false) as withheld,
                    pause.paused, pause.until - clock_timestamp() as pause_remaining, pause.trial_due
-            from sessions s
+            from unnest(@sessions) as asked (id)
+            join sessions s on s.id = asked.id
             join wake_timers timer on timer.session_id = s.id
             left join turns turn on turn.session_id = s.id and turn.ended_at is null
             cross join lateral (
@@ -92,9 +93,8 @@ public sealed record SessionSnapshot(
                       -- what is dispatched, most breakers let run
                       where turn.wake_number is null
                          or (p.stops_claims and (p.trial_session, p.trial_wake) is distinct from (s.id, turn.wake_number))) hold) pause
-            where s.id = @session
             """,
-            ("session", sessionId)
+            ("sessions", sessions.ToArray())
         );
 
     /// <summary>The facts in a row of <see cref="SelectStatement"/>.</summary>

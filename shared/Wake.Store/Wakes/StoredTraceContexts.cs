@@ -38,17 +38,20 @@ public sealed class StoredTraceContexts(NpgsqlDataSource database)
         ).ToDictionary();
     }
 
-    /// <summary>Those of the events in a session's inbox, the oldest event first; read by
+    /// <summary>Those of the events in the inboxes of sessions, of each the oldest event first; read by
     /// <see cref="FromRow"/>.</summary>
-    public static NpgsqlBatchCommand SelectPendingEvents(Guid sessionId, int limit) =>
+    public static NpgsqlBatchCommand SelectPendingEvents(IReadOnlyList<Guid> sessions, int limit) =>
         NpgsqlExtensions.CreateNamed(
             $"""
-            select e.id, e.traceparent, e.tracestate
-            from inbox i join events e on e.seq = i.event
-            where i.session_id = @session and i.wake_number is null and not {Pauses.HoldEvent}
-            order by e.seq limit @limit
+            select asked.id as session_id, pending.*
+            from unnest(@sessions) as asked (id)
+            cross join lateral (
+                select e.id, e.traceparent, e.tracestate
+                from inbox i join events e on e.seq = i.event
+                where i.session_id = asked.id and i.wake_number is null and not {Pauses.HoldEvent}
+                order by e.seq limit @limit) pending
             """,
-            ("session", sessionId),
+            ("sessions", sessions.ToArray()),
             ("limit", limit)
         );
 

@@ -12,6 +12,13 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// <summary>The channel on which processes that arm timers call the sweepers of others.</summary>
     public const string Channel = "wake_due";
 
+    // Locked by the statement, for as long as its transaction takes.
+    const string Due = """
+        select session_id from wake_timers
+        where due_at > @since and due_at <= now()
+        order by due_at limit @limit for update skip locked
+        """;
+
     // As long as the sweepers poll: later it says nothing new.
     static readonly TimeSpan NotifyTimeout = TimeSpan.FromSeconds(1);
 
@@ -36,45 +43,63 @@ public sealed class WakeTimers(NpgsqlDataSource database)
         DateTimeOffset? since = null
     )
     {
-        var from = (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
         await using var batch = database.CreateBatch();
         // Taken back by a crash, they are due.
         batch.AddCommitWithoutFlush();
         batch.BatchCommands.Add(
             NpgsqlExtensions.CreateNamed(
-                """
-                with due as (
-                    select session_id from wake_timers
-                    where due_at > @since and due_at <= now()
-                    order by due_at limit @limit for update skip locked
-                )
+                $"""
+                with due as ({Due})
                 update wake_timers timer set owed_at = now() + @visibility, held = false
                 from due where timer.session_id = due.session_id
                 returning timer.session_id
                 """,
-                ("since", from),
+                ("since", From(since)),
                 ("limit", limit),
                 ("visibility", visibility)
             )
         );
-        batch.BatchCommands.Add(
-            NpgsqlExtensions.CreateNamed(
-                """
-                select min(due_at) - clock_timestamp() as next, now() as looked
-                from wake_timers where due_at > @since and due_at < 'infinity'
-                """,
-                ("since", from)
-            )
-        );
+        batch.BatchCommands.Add(SelectNext(since));
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
 
         await rows.NextResultAsync(cancel);
         var due = await rows.ReadAll(row => row.GetGuid("session_id"), cancel);
         await rows.NextResultAsync(cancel);
-        await rows.ReadAsync(cancel);
-        return (due, rows.GetNullable<TimeSpan>("next"), rows.GetFieldValue<DateTimeOffset>("looked"));
+        var (next, looked) = await ReadNext(rows, cancel);
+        return (due, next, looked);
     }
+
+    /// <summary>
+    /// Locks the sessions that are due, the longest waiting first, but for those that somebody else has locked: as a
+    /// statement of the transaction that decides about them. Returns their ids.
+    /// </summary>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="since">As in <see cref="ClaimDue"/>.</param>
+    public static NpgsqlBatchCommand LockDue(int limit, DateTimeOffset? since) =>
+        NpgsqlExtensions.CreateNamed(Due, ("since", From(since)), ("limit", limit));
+
+    /// <summary>When the next session is due, and what time it is; read by <see cref="ReadNext"/>.</summary>
+    public static NpgsqlBatchCommand SelectNext(DateTimeOffset? since) =>
+        NpgsqlExtensions.CreateNamed(
+            """
+            select min(due_at) - clock_timestamp() as next, now() as looked
+            from wake_timers where due_at > @since and due_at < 'infinity'
+            """,
+            ("since", From(since))
+        );
+
+    /// <summary>How long until the next session is due (null when none is), and when the transaction began.</summary>
+    public static async Task<(TimeSpan? Next, DateTimeOffset Looked)> ReadNext(
+        NpgsqlDataReader rows,
+        CancellationToken cancel
+    )
+    {
+        await rows.ReadAsync(cancel);
+        return (rows.GetNullable<TimeSpan>("next"), rows.GetFieldValue<DateTimeOffset>("looked"));
+    }
+
+    static DateTimeOffset From(DateTimeOffset? since) => (since ?? DateTimeOffset.UnixEpoch).ToUniversalTime();
 
     /// <summary>
     /// Tells the sweepers of all processes to look now. A hint, which fails nobody: who misses it finds the timer by

@@ -20,7 +20,7 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
         await store.Execute("update inbox set routed_at = routed_at - interval '1 hour'");
         Assert.Equal(["collecting 1 after 60 min"], await Waiting());
 
-        await Execute(SagaStatements.OpenTurn(session, 1, Minute, traceParent: null, traceState: null));
+        await Execute(new SagaWrite.OpenTurn(session, 1, Minute, TraceParent: null, TraceState: null));
         await store.Execute("update turns set dispatched_at = dispatched_at - interval '10 minutes'");
         Assert.Equal(["dispatched 1 after 10 min"], await Waiting());
 
@@ -48,10 +48,10 @@ public sealed class CountingWhatWaits(TestStore store) : IClassFixture<TestStore
                 .Select(x => $"{x.State} {x.Sessions} after {Math.Round(x.Oldest.TotalMinutes)} min");
     }
 
-    async Task Execute(Npgsql.NpgsqlBatchCommand command)
+    async Task Execute(SagaWrite write)
     {
         await using var batch = store.Database.CreateBatch();
-        batch.BatchCommands.Add(command);
+        batch.BatchCommands.Add(SagaStatements.For([write]).Single());
         await batch.ExecuteNonQueryAsync();
     }
 }

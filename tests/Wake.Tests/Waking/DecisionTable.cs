@@ -1,11 +1,9 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Middleware;
 using MassTransit.Saga;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
 using Wake.Coordinator;
 using Wake.ServiceDefaults;
@@ -38,16 +36,6 @@ public sealed class DecisionTable
         [4] = "Dispatched",
         [5] = "Parked",
         [6] = "Closed",
-    };
-
-    static readonly Dictionary<string, string> Statements = new()
-    {
-        [SagaStatements.OpenTurn(Session, 1, RepeatAfter, null, null).CommandText] = "OpenTurn",
-        [SagaStatements.RepeatTurn(Session, 1, RepeatAfter).CommandText] = "RepeatTurn",
-        [SagaStatements.ScheduleCheck(Session, null).CommandText] = "ScheduleCheck",
-        [SagaStatements.AwaitPause(Session, null).CommandText] = "AwaitPause",
-        [SagaStatements.ClearCheck(Session).CommandText] = "ClearCheck",
-        [SagaStatements.ClearTimer(Session).CommandText] = "ClearTimer",
     };
 
     readonly SessionWakeStateMachine machine = new(
@@ -97,10 +85,10 @@ public sealed class DecisionTable
             x =>
             {
                 var command = Assert.Single(x.Commands);
-                var write = Assert.Single(x.Writes);
+                var write = Assert.Single(SagaStatements.For(x.Saga.Writes));
                 Assert.Equal((Session, "key", x.Decision.WakeNumber), Name(command));
-                Assert.Contains("owed_at = clock_timestamp() + @repeat_after", write.CommandText);
-                Assert.Equal(RepeatAfter, write.Parameters["repeat_after"].Value);
+                Assert.Contains("owed_at = clock_timestamp() + given.repeat_after", write.CommandText);
+                Assert.Equal([RepeatAfter], (TimeSpan[])write.Parameters["repeat_after"].Value!);
                 Assert.Equal(x.Decision.WakeNumber, x.Wake);
                 Assert.Equal("Dispatched", x.After);
             }
@@ -108,6 +96,25 @@ public sealed class DecisionTable
 
         static (Guid, string, int) Name(ResumeSession command) =>
             (command.SessionId, command.SessionKey, command.WakeNumber);
+    }
+
+    [Fact]
+    public async Task A_session_of_a_set_is_answered_as_one_that_a_message_is_about()
+    {
+        var told = await Answers(Due);
+        var looked = Cases()
+            .Select(x =>
+            {
+                machine.Look(x.Saga);
+                return x.Saga;
+            })
+            .ToList();
+
+        Assert.Equal(told.Select(x => Everything(x.Saga)), looked.Select(Everything));
+        Assert.Equal(told.SelectMany(x => x.Commands), looked.Select(x => x.Command?.Message).OfType<ResumeSession>());
+
+        static string Everything(SessionWake saga) =>
+            $"{saga.Facts} {saga.CurrentState} {saga.WakeNumber} {string.Join(", ", saga.Writes)} {saga.Command} {saga.DueIn}";
     }
 
     static string Expected(string state, string heard, WakeDecision decision)
@@ -158,34 +165,39 @@ public sealed class DecisionTable
     async Task<List<Answer>> Answers(string heard)
     {
         List<Answer> answers = [];
-        foreach (var (number, state) in States)
+        foreach (var (name, saga) in Cases())
         {
-            foreach (var (name, facts) in DecidingAboutASession.All)
-            {
-                // A session that a person has woken is urgent, and what is urgent is sent rather than published.
-                var saga = new SessionWake
-                {
-                    CorrelationId = Session,
-                    CurrentState = number,
-                    WakeNumber = Remembered,
-                    Facts = facts with { Urgent = facts.ManuallyWoken },
-                };
-                var answer = new Answer($"{state} ({number}), {heard}, turn {name}", state, saga);
-                await (
-                    heard == Due
-                        ? Raise(machine.Due, new(Session), answer)
-                        : Raise(
-                            machine.Ended,
-                            new(Session, heard == Ended ? Remembered : Remembered - 1, TurnOutcome.Completed),
-                            answer
-                        )
-                );
-                answers.Add(answer);
-            }
+            var state = States[saga.CurrentState];
+            var answer = new Answer($"{state} ({saga.CurrentState}), {heard}, turn {name}", state, saga);
+            await (
+                heard == Due
+                    ? Raise(machine.Due, new(Session), answer)
+                    : Raise(
+                        machine.Ended,
+                        new(Session, heard == Ended ? Remembered : Remembered - 1, TurnOutcome.Completed),
+                        answer
+                    )
+            );
+            answers.Add(answer);
         }
 
         return answers;
     }
+
+    // A session that a person has woken is urgent, and what is urgent is sent rather than published.
+    static IEnumerable<(string Name, SessionWake Saga)> Cases() =>
+        from number in States.Keys
+        from known in DecidingAboutASession.All
+        select (
+            known.Name,
+            new SessionWake
+            {
+                CorrelationId = Session,
+                CurrentState = number,
+                WakeNumber = Remembered,
+                Facts = known.Facts with { Urgent = known.Facts.ManuallyWoken },
+            }
+        );
 
     async Task Raise<T>(Event<T> happened, T message, Answer answer)
         where T : class
@@ -212,13 +224,7 @@ public sealed class DecisionTable
         {
             answer.Fault = unhandled;
         }
-
-        answer.Writes = WritesOf(transaction);
-        answer.LookIn = transaction.DueIn;
     }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "writes")]
-    static extern ref List<NpgsqlBatchCommand> WritesOf(SessionTransaction transaction);
 
     /// <summary>What came of one message.</summary>
     sealed record Answer(string Case, string Before, SessionWake Saga)
@@ -227,8 +233,6 @@ public sealed class DecisionTable
         public string After => States[Saga.CurrentState];
         public int Wake => Saga.WakeNumber;
         public List<ResumeSession> Commands { get; } = [];
-        public IReadOnlyList<NpgsqlBatchCommand> Writes { get; set; } = [];
-        public TimeSpan? LookIn { get; set; }
         public Exception? Fault { get; set; }
 
         public override string ToString() =>
@@ -236,22 +240,22 @@ public sealed class DecisionTable
             ?? string.Join(
                 ", ",
                 [
-                    .. Writes.Select(Text),
+                    .. Saga.Writes.Select(Text),
                     .. Commands.Select(x => $"ResumeSession {x.WakeNumber}"),
-                    .. LookIn is { } time ? [$"look in {time}"] : Array.Empty<string>(),
+                    .. Saga.DueIn is { } time ? [$"look in {time}"] : Array.Empty<string>(),
                     $"{After} {Wake}",
                 ]
             );
 
-        static string Text(NpgsqlBatchCommand write) =>
-            string.Join(
-                " ",
-                write
-                    .Parameters.Where(x => x.ParameterName is "wake" or "repeat_after" or "look_again")
-                    .Where(x => x.Value is not (null or DBNull))
-                    .Select(x => $"{x.Value}")
-                    .Prepend(Statements[write.CommandText])
-            );
+        static string Text(SagaWrite write) =>
+            write switch
+            {
+                SagaWrite.OpenTurn open => $"OpenTurn {open.WakeNumber} {open.RepeatAfter}",
+                SagaWrite.RepeatTurn repeat => $"RepeatTurn {repeat.WakeNumber} {repeat.RepeatAfter}",
+                SagaWrite.ScheduleCheck { LookAgain: { } time } => $"ScheduleCheck {time}",
+                SagaWrite.AwaitPause { LookAgain: { } time } => $"AwaitPause {time}",
+                _ => write.GetType().Name,
+            };
     }
 
     /// <summary>What the machine sees of the bus: endpoints that note what they are given.</summary>

@@ -1,4 +1,4 @@
-using Wake.Contracts;
+using Npgsql;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -60,45 +60,117 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
     }
 
     [Fact]
-    public async Task After_the_sweep_and_before_the_saga_was_told()
+    public async Task After_a_set_was_locked_and_before_it_was_decided_about()
     {
-        var key = await wake.WatchingSession("instant");
-        wire.HoldUpstream();
+        var keys = await ManySessions();
+        await using (var reader = await wake.Database.OpenConnectionAsync())
+        {
+            await using var transaction = await reader.BeginTransactionAsync();
+            await using var stop = new NpgsqlCommand("lock table session_wakes", reader, transaction);
+            await stop.ExecuteNonQueryAsync();
 
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await Eventually.Holds(async () =>
-            await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1
-        );
+            await Happens(keys);
+            await Eventually.Holds(
+                () =>
+                    wake.Scalar<bool>(
+                        "select exists (select from pg_locks where not granted and relation = 'session_wakes'::regclass)"
+                    ),
+                "it reads what holds"
+            );
+            Assert.Equal(
+                0,
+                await wake.Scalar<long>(
+                    "select count(*) from (select from wake_timers where due_at <= now() for update skip locked) free"
+                )
+            );
+            await coordinator.Kill();
+        }
+
         Assert.Equal(0, await wake.Scalar<long>("select count(*) from turns"));
-        await KillAndReplace();
+        await Replace();
 
-        await HasTakenOneTurn(key);
+        await HaveTakenOneTurn(keys);
     }
 
     [Fact]
-    public async Task After_the_saga_committed_and_before_the_command_was_sent()
+    public async Task After_a_set_was_committed_and_before_a_command_was_sent()
     {
-        var key = await wake.WatchingSession("instant");
+        var keys = await ManySessions();
         wire.HoldUpstream();
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged"));
-        await Eventually.Holds(async () =>
-            await wake.Scalar<long>("select count(*) from wake_timers where owed_at is not null") == 1
-        );
 
-        // Its sweeper cannot say so; the test says it in its place.
-        await using (var bus = await TestBus.Start(wake.Broker!))
-            await bus.Publish(new WakeDue(await wake.Scalar<Guid>("select id from sessions where key = $1", key)));
+        await Happens(keys);
+        await HaveATurn(keys);
+        Assert.Equal(0, await wake.Scalar<long>("select count(*) from turns where attempt > 0"));
+        await KillAndReplace();
+
+        await HaveTakenOneTurn(keys);
+    }
+
+    [Fact]
+    public async Task Between_the_commands_of_a_set()
+    {
+        const int sent = 3;
+        var keys = await ManySessions();
+        wire.HoldUpstreamFrom("urn:message:Wake.Contracts:ResumeSession", sent + 1);
+
+        await Happens(keys);
+        await HaveATurn(keys);
         await Eventually.Holds(async () =>
-            await wake.Scalar<long>("select count(*) from turns where attempt = 0") == 1
+            await wake.Scalar<long>("select count(*) from turns where ended_at is not null") == sent
         );
         await KillAndReplace();
 
-        await HasTakenOneTurn(key);
+        await HaveTakenOneTurn(keys);
+    }
+
+    [Fact]
+    public async Task After_the_next_turn_was_decided_and_before_its_command_was_sent()
+    {
+        var key = await wake.WatchingSession("instant");
+        using var hold = new HoldFile();
+        await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: $"[[fake:hold {hold.Path}]]"));
+        await hold.Reached();
+        await wake.Post(WakeSystem.Event(WakeSystem.Subject(key), "deployed"));
+        wire.HoldUpstream();
+
+        hold.Release();
+        await Eventually.Holds(async () =>
+            await wake.Scalar<long>("select count(*) from turns where wake_number = 2 and attempt = 0") == 1
+        );
+        await KillAndReplace();
+
+        Assert.Equal(["deployed"], (await wake.WaitForTurnEnd(key, 2)).Reasons);
+        await wake.WaitUntilIdle();
+        Assert.Equal(2, (await wake.Turns(key)).Count);
+        Assert.Equal(2, FakeTranscript.Of(wake, await wake.Show(key)).UserMessages.Count);
+    }
+
+    Task<string[]> ManySessions() => Task.WhenAll(Enumerable.Range(0, 20).Select(_ => wake.WatchingSession("instant")));
+
+    // Through the gateway: all of it is due at the same moment.
+    async Task Happens(string[] keys) =>
+        await wake.Post([.. keys.Select(x => WakeSystem.Event(WakeSystem.Subject(x), "merged"))]);
+
+    Task HaveATurn(string[] keys) =>
+        Eventually.Holds(
+            async () => await wake.Scalar<long>("select count(*) from turns") == keys.Length,
+            "it is decided about all of them"
+        );
+
+    async Task HaveTakenOneTurn(string[] keys)
+    {
+        foreach (var key in keys)
+            await HasTakenOneTurn(key);
     }
 
     async Task KillAndReplace()
     {
         await coordinator.Kill();
+        await Replace();
+    }
+
+    async Task Replace()
+    {
         wire.Cut();
         await wake.StartProcess("Wake.Coordinator");
     }

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 using Wake.Contracts;
 using Wake.Coordinator;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Tests.Support;
 
@@ -36,6 +37,9 @@ sealed class LoopbackCoordinator : IAsyncDisposable
         if (repeatAfter is { } time)
             builder.Configuration["Coordinator:RepeatAfter"] = time.ToString();
         builder.Services.AddSingleton(store.Database);
+        builder.Services.AddSingleton(store.Timers);
+        builder.Services.AddSingleton<StoredTraceContexts>();
+        builder.Services.AddSingleton<DueSessions>();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SweepSignal>();
         builder.Services.AddValidatedOptions<CoordinatorOptions>(CoordinatorOptions.Section);
@@ -54,6 +58,15 @@ sealed class LoopbackCoordinator : IAsyncDisposable
     /// <summary>What it commands next.</summary>
     public async Task<ResumeSession> NextCommand() =>
         await commands.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+
+    /// <summary>Has it decide about all that is due, as its sweeper does, and returns once what follows is
+    /// sent.</summary>
+    /// <param name="limit">About how many at most.</param>
+    /// <returns>About how many it did.</returns>
+    public async Task<int> Sweep(int limit = 200) =>
+        (
+            await host.Services.GetRequiredService<DueSessions>().Decide(limit, since: null, CancellationToken.None)
+        ).Count;
 
     /// <summary>Publishes a message, and returns once it is handled and what follows from it is sent.</summary>
     public async Task Tell<T>(T message)
