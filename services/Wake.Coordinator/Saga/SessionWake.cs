@@ -61,7 +61,6 @@ public sealed class SessionWake : SagaStateMachineInstance
 /// <param name="TimeToLive">How long it may wait in a queue. It is sent again after that.</param>
 sealed record OwedCommand(ResumeSession Message, Uri? Address, TimeSpan TimeToLive)
 {
-    /// <summary>Sends it.</summary>
     public async Task Send<TBus>(TBus bus, CancellationToken cancel)
         where TBus : IPublishEndpoint, ISendEndpointProvider
     {

@@ -22,7 +22,7 @@ public static class Tracing
     /// <summary>Events are taken in.</summary>
     public const string Intake = "wake.intake";
 
-    /// <summary>A session's timer is due, and WakeDue is sent.</summary>
+    /// <summary>A session's timer is due: from the look at it until its command is sent.</summary>
     public const string Due = "wake.due";
 
     /// <summary>The saga wakes a session, or sends a wake again.</summary>

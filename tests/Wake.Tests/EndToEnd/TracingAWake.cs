@@ -369,6 +369,7 @@ public sealed class TracingAWake(TracedSystem system) : IClassFixture<TracedSyst
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "test:producer"));
         await Measured("Wake.Coordinator", "wake.events.observed", "{event}", ("source", "wake:schedule"));
         await Measured("Wake.Coordinator", "wake.intake.outcomes", "{decision}", ("outcome", "routed"));
+        await Measured("Wake.Coordinator", "wake.decision.set_size", "{session}");
         await Measured("Wake.Runner", "wake.latency", "s");
         await Measured("Wake.Runner", "wake.coalesce.size", "{event}");
         await Measured("Wake.Runner", "wake.turn.duration", "s", ("outcome", "completed"));

@@ -301,7 +301,10 @@ public sealed class DecidingAtOnce : IAsyncLifetime
         Assert.Equal(
             keys.Length - rounds,
             await store.Scalar<long>(
-                "select count(*) from turns t join sessions s on s.id = t.session_id where s.closed_at is null and t.ended_at is null"
+                """
+                select count(*) from turns t join sessions s on s.id = t.session_id
+                where s.closed_at is null and t.ended_at is null
+                """
             )
         );
     }
@@ -323,15 +326,16 @@ public sealed class DecidingAtOnce : IAsyncLifetime
     }
 
     // All that is stored about them, but for ids and for times, of which it matters whether they are over.
-    async Task<IReadOnlyList<string>> Rows(string who) =>
-        await store.Scalar<string[]>(
+    async Task<IReadOnlyList<string>> Rows(string who)
+    {
+        var (owed, events, notBefore) = (When("owed_at"), When("events_due_at"), When("not_before"));
+        return await store.Scalar<string[]>(
             $"""
             select array_agg(concat_ws(' | ', substr(s.key, length($1) + 2),
                 'saga', (select (current_state, wake_number) from session_wakes where session_id = s.id),
-                'timer', {When("owed_at")}, {When("events_due_at")}, ceiling_at is null, urgent, nudged, held,
-                'turns', (select array_agg((wake_number, attempt, parked, insisted, acted, {When(
-                "not_before"
-            )}, ended_at is null) order by wake_number)
+                'timer', {owed}, {events}, ceiling_at is null, urgent, nudged, held,
+                'turns', (select array_agg((wake_number, attempt, parked, insisted, acted, {notBefore}, ended_at is null)
+                                           order by wake_number)
                           from turns where session_id = s.id),
                 'ledger', (select array_agg((kind, wake_number, replace(note, $1, '')) order by seq)
                            from decisions where session_id = s.id)) order by s.created_at)
@@ -340,9 +344,13 @@ public sealed class DecidingAtOnce : IAsyncLifetime
             """,
             who
         );
+    }
 
     static string When(string column) =>
-        $"case when {column} = 'infinity' then 'infinity' when {column} <= now() then 'over' when {column} > now() then 'later' else 'none' end";
+        $"""
+            case when {column} = 'infinity' then 'infinity' when {column} <= now() then 'over'
+                 when {column} > now() then 'later' else 'none' end
+            """;
 
     // Which came, but not in which order: they are sent at the same time.
     List<string> Commands(string who)

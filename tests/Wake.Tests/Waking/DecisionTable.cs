@@ -114,7 +114,8 @@ public sealed class DecisionTable
         Assert.Equal(told.SelectMany(x => x.Commands), looked.Select(x => x.Command?.Message).OfType<ResumeSession>());
 
         static string Everything(SessionWake saga) =>
-            $"{saga.Facts} {saga.CurrentState} {saga.WakeNumber} {string.Join(", ", saga.Writes)} {saga.Command} {saga.DueIn}";
+            $"{saga.Facts} {saga.CurrentState} {saga.WakeNumber} {saga.Command} {saga.DueIn} "
+            + string.Join(", ", saga.Writes);
     }
 
     static string Expected(string state, string heard, WakeDecision decision)

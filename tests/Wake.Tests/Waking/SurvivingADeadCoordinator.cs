@@ -73,7 +73,9 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
             await Eventually.Holds(
                 () =>
                     wake.Scalar<bool>(
-                        "select exists (select from pg_locks where not granted and relation = 'session_wakes'::regclass)"
+                        """
+                        select exists (select from pg_locks where not granted and relation = 'session_wakes'::regclass)
+                        """
                     ),
                 "it reads what holds"
             );
@@ -109,15 +111,16 @@ public sealed class SurvivingADeadCoordinator : IAsyncLifetime
     [Fact]
     public async Task Between_the_commands_of_a_set()
     {
-        const int sent = 3;
         var keys = await ManySessions();
-        wire.HoldUpstreamFrom("urn:message:Wake.Contracts:ResumeSession", sent + 1);
+        wire.HoldUpstreamFrom("urn:message:Wake.Contracts:ResumeSession", time: 8);
 
         await Happens(keys);
         await HaveATurn(keys);
-        await Eventually.Holds(async () =>
-            await wake.Scalar<long>("select count(*) from turns where ended_at is not null") == sent
+        await Eventually.Holds(
+            async () => await wake.Scalar<long>("select count(*) from turns where ended_at is not null") > 0,
+            "some are taken"
         );
+        Assert.NotEqual(0, await wake.Scalar<long>("select count(*) from turns where attempt = 0"));
         await KillAndReplace();
 
         await HaveTakenOneTurn(keys);
