@@ -20,8 +20,8 @@ public sealed class CoordinatorOptions : IValidatableObject
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Sessions that are decided about in one transaction at most, which has their locks meanwhile. More that are due
-    /// are taken at once after it. There is no minimum: a lonely session does not wait for others.
+    /// The most sessions that are decided about in one transaction, which has their locks meanwhile. More that
+    /// are due are taken at once after it. There is no minimum: a lonely session does not wait for others.
     /// </summary>
     [Range(1, 10_000)]
     public int SweepBatchSize { get; init; } = 200;
