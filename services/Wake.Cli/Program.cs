@@ -11,15 +11,14 @@ const int Failed = 1,
 if (WatchdogProcess.IsRequested(args))
     return await WatchdogProcess.RunWatchdog(args);
 
-var root = CommandTree.Make();
-
 using var stop = new CancellationTokenSource();
 long stopped = 0;
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
 
-var parsed = CommandTree.Parse(root, args is [] ? ["--help"] : args);
+string[] arguments = args is [] ? ["--help"] : args;
+var parsed = CommandTree.Parse(CommandTree.MakeFor(arguments), arguments);
 
 if (parsed.Action is ParseErrorAction)
 {

@@ -19,6 +19,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
     // How long a start may take: after a power cut PostgreSQL replays its log first.
     internal static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
 
+    // How soon it is seen that it has ended.
+    static readonly TimeSpan ServerPollInterval = TimeSpan.FromSeconds(0.5);
+
     const int MaxRestarts = 60;
     const int MaxPorts = 3;
 
@@ -162,7 +165,10 @@ public sealed class PrivatePostgres : IAsyncDisposable
         // The first line of what it leaves where it runs.
         var pid = (await File.ReadAllLinesAsync(Path.Combine(folder, "data", "postmaster.pid"), cancel))[0];
         using var server = Process.GetProcessById(int.Parse(pid, CultureInfo.InvariantCulture));
-        await server.WaitForExitAsync(cancel);
+
+        // Process.WaitForExitAsync asks ten times a second, of a process that is no child of this one.
+        while (!server.HasExited)
+            await Task.Delay(ServerPollInterval, cancel);
     }
 
     // What is wrong when it does not.

@@ -14,6 +14,7 @@ string[] all =
     "cold",
     "warm",
     "idle",
+    "start",
     "open",
     "attended",
     "reading",
@@ -34,6 +35,7 @@ var kinds = new Argument<string[]>("kind")
         cold: what Wake adds to the start of the real claude.
         warm: a wake of a session whose claude stayed, and what twenty of those hold.
         idle: what Wake takes while nothing happens.
+        start: wake up, wake publish and wake resume as whole processes, beside an empty program.
         open: what the plugin adds to the start of the real claude in a terminal.
         attended: an event's way to the model in a session that is open in a terminal, beside the barest hook that wakes one.
         reading: lists and look-ups in a store of a million events, beside statements written by hand.
@@ -177,6 +179,9 @@ static async Task Measure(
             break;
         case "idle":
             await Idle.Run(figures, times);
+            break;
+        case "start":
+            await Starting.Run(figures, times);
             break;
         case "open":
             await Opening.Run(figures, times);

@@ -126,7 +126,9 @@ sealed class WakeClient : IDisposable
             return await WithTransportErrors(async () =>
             {
                 using var _ = request;
-                using var response = await http.SendAsync(request, bound.Token);
+                // Waits on the spot: what is awaited in the runtime's HTTP client is compiled anew in every process,
+                // and that takes longer than the request.
+                using var response = http.Send(request, bound.Token);
                 VerifyOwn(request, response);
                 return await ReadResponse(response, bound.Token);
             });

@@ -7,97 +7,11 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>Tools that outlive what started them end with the run they belong to, and with no other.</summary>
+/// <summary>Tools that outlive what started them end when their runner stops, dies or loses their turn.</summary>
 [Trait("Starts", "processes")]
 [Trait("Takes", "minutes")]
 public sealed class LeavingNothingBehind : ToolsLeftBehindTestBase
 {
-    [Theory]
-    [InlineData("600")]
-    [InlineData("600 ignore-term")]
-    public async Task A_tool_ends_with_its_turn(string how)
-    {
-        var key = await wake.WatchingSession("instant");
-        await wake.Publish(
-            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} {how}]]")
-        );
-
-        await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
-    }
-
-    [Theory]
-    [InlineData("orphan", "600 hide")]
-    [InlineData("hidden", "")]
-    [InlineData("hidden", "shed")]
-    public async Task A_tool_that_hides_ends_with_its_turn(string verb, string how)
-    {
-        var key = await wake.WatchingSession("instant");
-        await wake.Publish(
-            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{$"{verb} {folder.File("tool")} {how}".Trim()}]]")
-        );
-
-        await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
-    }
-
-    [Fact]
-    public async Task A_tool_that_hides_ends_with_its_own_turn_and_with_no_other()
-    {
-        var (beside, tool, hold) = (await wake.WatchingSession("instant"), folder.File("beside"), folder.File("hold"));
-        await wake.Publish(
-            WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hidden {tool}]] [[fake:hold {hold}]]")
-        );
-        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
-
-        var key = await wake.WatchingSession("instant");
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")}]]"));
-        await Completes(key, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
-        Assert.True(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
-
-        await File.WriteAllTextAsync(hold, "");
-        await Completes(beside, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
-    }
-
-    [Fact]
-    public async Task A_tool_that_sheds_its_limits_beside_another_turn_ends_with_the_last_that_may_have_begun_it()
-    {
-        var (beside, hold) = (await wake.WatchingSession("instant"), folder.File("hold"));
-        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hold {hold}]]"));
-        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
-
-        var key = await wake.WatchingSession("instant");
-        await wake.Publish(
-            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")} shed]]")
-        );
-        await Completes(key, attempts: 1);
-
-        // Nobody's processes are killed on a guess; where the machine has groups none is needed.
-        Assert.Equal(
-            !RunCgroup.IsAvailable,
-            MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool")))
-        );
-        await File.WriteAllTextAsync(hold, "");
-        await Completes(beside, attempts: 1);
-        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
-    }
-
-    [Fact]
-    public async Task A_tool_whose_parents_are_gone_becomes_the_runners_child_and_leaves_no_zombie()
-    {
-        var (key, tool, _) = await Running();
-        Assert.Equal(runner.Id, MachineProcess.Parent(tool));
-
-        MachineProcess.Kill(tool);
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.IsGone(tool)), "the runner collects it");
-
-        // And the exit code of the CLI was left to the one who waits for it.
-        File.WriteAllText(folder.File("hold"), "");
-        await Completes(key, attempts: 1);
-    }
-
     [Fact]
     public async Task A_tool_ends_with_a_turn_that_its_frozen_runner_has_lost()
     {
@@ -205,6 +119,112 @@ public sealed class LeavingNothingBehind : ToolsLeftBehindTestBase
     }
 }
 
+/// <summary>Tools that outlive what started them end with the run they belong to, and with no other.</summary>
+[Trait("Starts", "processes")]
+public sealed class EndingToolsWithTheirTurn(EndingToolsWithTheirTurn.OneRunner shared)
+    : IClassFixture<EndingToolsWithTheirTurn.OneRunner>,
+        IDisposable
+{
+    readonly TemporaryFolder folder = new();
+    readonly WakeSystem wake = shared.System;
+
+    public void Dispose() => folder.Dispose();
+
+    [Theory]
+    [InlineData("600")]
+    [InlineData("600 ignore-term")]
+    public async Task A_tool_ends_with_its_turn(string how)
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:orphan {folder.File("tool")} {how}]]")
+        );
+
+        await ToolsLeftBehindTestBase.Completes(wake, key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
+    }
+
+    [Theory]
+    [InlineData("orphan", "600 hide")]
+    [InlineData("hidden", "")]
+    [InlineData("hidden", "shed")]
+    public async Task A_tool_that_hides_ends_with_its_turn(string verb, string how)
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{$"{verb} {folder.File("tool")} {how}".Trim()}]]")
+        );
+
+        await ToolsLeftBehindTestBase.Completes(wake, key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
+    }
+
+    [Fact]
+    public async Task A_tool_that_hides_ends_with_its_own_turn_and_with_no_other()
+    {
+        var (beside, tool, hold) = (await wake.WatchingSession("instant"), folder.File("beside"), folder.File("hold"));
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hidden {tool}]] [[fake:hold {hold}]]")
+        );
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")}]]"));
+        await ToolsLeftBehindTestBase.Completes(wake, key, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
+        Assert.True(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
+
+        await File.WriteAllTextAsync(hold, "");
+        await ToolsLeftBehindTestBase.Completes(wake, beside, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(tool)));
+    }
+
+    [Fact]
+    public async Task A_tool_that_sheds_its_limits_beside_another_turn_ends_with_the_last_that_may_have_begun_it()
+    {
+        var (beside, hold) = (await wake.WatchingSession("instant"), folder.File("hold"));
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(beside), $"merged [[fake:hold {hold}]]"));
+        await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
+
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(
+            WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:hidden {folder.File("tool")} shed]]")
+        );
+        await ToolsLeftBehindTestBase.Completes(wake, key, attempts: 1);
+
+        // Nobody's processes are killed on a guess; where the machine has groups none is needed.
+        Assert.Equal(
+            !RunCgroup.IsAvailable,
+            MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool")))
+        );
+        await File.WriteAllTextAsync(hold, "");
+        await ToolsLeftBehindTestBase.Completes(wake, beside, attempts: 1);
+        Assert.False(MachineProcess.Runs(await MachineProcess.ReadProcessId(folder.File("tool"))));
+    }
+
+    [Fact]
+    public async Task A_tool_whose_parents_are_gone_becomes_the_runners_child_and_leaves_no_zombie()
+    {
+        var (key, tool, _) = await shared.Running(files: folder);
+        Assert.Equal(shared.LivingRunner.Id, MachineProcess.Parent(tool));
+
+        MachineProcess.Kill(tool);
+        await Eventually.Holds(() => Task.FromResult(MachineProcess.IsGone(tool)), "the runner collects it");
+
+        // And the exit code of the CLI was left to the one who waits for it.
+        File.WriteAllText(folder.File("hold"), "");
+        await ToolsLeftBehindTestBase.Completes(wake, key, attempts: 1);
+    }
+
+    /// <summary>All turns are of one runner, which outlives them.</summary>
+    public sealed class OneRunner : ToolsLeftBehindTestBase
+    {
+        internal WakeSystem System => wake;
+
+        internal ServiceProcess LivingRunner => runner;
+    }
+}
+
 /// <summary>What a runner leaves behind that is killed is there until another one starts, whoever's.</summary>
 [Collection(MachineProcesses.Name)]
 [Trait("Starts", "processes")]
@@ -277,27 +297,33 @@ public abstract class ToolsLeftBehindTestBase : IAsyncLifetime
     private protected Task<ServiceProcess> StartRunner(string name) =>
         wake.StartProcess("Wake.Runner", new Dictionary<string, string> { ["Runner__Name"] = name });
 
-    private protected async Task Completes(string key, int attempts)
+    private protected Task Completes(string key, int attempts) => Completes(wake, key, attempts);
+
+    internal static async Task Completes(WakeSystem wake, string key, int attempts)
     {
         var turn = await wake.WaitForTurnEnd(key, 1);
         Assert.Equal((TurnOutcome.Completed, attempts), (turn.Outcome, turn.Attempt));
     }
 
     // A turn that has left a tool behind and goes on, the first time it is run.
-    private protected async Task<(string Key, int Tool, int Cli)> Running(string profile = "instant")
+    internal async Task<(string Key, int Tool, int Cli)> Running(
+        string profile = "instant",
+        TemporaryFolder? files = null
+    )
     {
+        files ??= folder;
         var key = await wake.WatchingSession(profile);
-        var hold = folder.File("hold");
+        var hold = files.File("hold");
         await wake.Publish(
             WakeSystem.Event(
                 WakeSystem.Subject(key),
                 "merged",
-                reason: $"merged [[fake:first orphan {folder.File("tool")} 600]] [[fake:first hold {hold}]]"
+                reason: $"merged [[fake:first orphan {files.File("tool")} 600]] [[fake:first hold {hold}]]"
             )
         );
         await Eventually.Holds(() => Task.FromResult(File.Exists($"{hold}.reached")), "the turn reaches its hold");
 
-        var tool = await MachineProcess.ReadProcessId(folder.File("tool"));
+        var tool = await MachineProcess.ReadProcessId(files.File("tool"));
         return (key, tool, MachineProcess.CliProcess(wake));
     }
 }

@@ -6,15 +6,13 @@ using Wake.Tests.Support;
 
 namespace Wake.Tests.Running;
 
-/// <summary>A session that somebody has open is not run beside them.</summary>
-[Trait("Starts", "processes")]
-public sealed class WaitingForATerminal : IAsyncLifetime
+/// <summary>With a lease so long that nothing is seen because one ran out.</summary>
+public sealed class SystemWithLongLeases : IAsyncLifetime
 {
-    WakeSystem wake = null!;
+    public WakeSystem Wake { get; private set; } = null!;
 
-    // With a lease so long that nothing here is seen because one ran out.
     public async Task InitializeAsync() =>
-        wake = await WakeSystem.Start(
+        Wake = await WakeSystem.Start(
             Transport.InMemory,
             new Dictionary<string, string>
             {
@@ -26,7 +24,26 @@ public sealed class WaitingForATerminal : IAsyncLifetime
             }
         );
 
-    public async Task DisposeAsync() => await wake.DisposeAsync();
+    public async Task DisposeAsync() => await Wake.DisposeAsync();
+}
+
+/// <summary>A session that somebody has open is not run beside them.</summary>
+[Trait("Starts", "processes")]
+public sealed class WaitingForATerminal(SystemWithLongLeases shared)
+    : IClassFixture<SystemWithLongLeases>,
+        IAsyncLifetime
+{
+    readonly WakeSystem wake = shared.Wake;
+    readonly List<string> begun = [];
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    // What waits or stays of a session must not be met by the next test.
+    public async Task DisposeAsync()
+    {
+        foreach (var key in begun)
+            await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
+    }
 
     [Fact]
     public async Task Its_turn_waits_says_for_whom_and_runs_when_they_have_closed_it()
@@ -208,18 +225,18 @@ public sealed class WaitingForATerminal : IAsyncLifetime
         Assert.Contains($"open in a terminal (pid {terminal.Id}", turn.Note);
         await wake.Wake(key, "third");
         await wake.WaitForState(key, SessionState.Waiting);
-        Assert.Empty(MachineProcess.CliProcesses(wake));
+        Assert.Empty(ProcessesOf(id));
     }
 
     [Fact]
     public async Task A_process_that_stayed_ends_when_somebody_opens_its_session()
     {
         var (_, id) = await Begun();
-        Assert.Single(MachineProcess.CliProcesses(wake));
+        Assert.Single(ProcessesOf(id));
 
         using var terminal = Open(id);
 
-        await Eventually.Holds(() => Task.FromResult(MachineProcess.CliProcesses(wake) is []), "it ends");
+        await Eventually.Holds(() => Task.FromResult(!ProcessesOf(id).Any()), "it ends");
     }
 
     [Fact]
@@ -268,9 +285,14 @@ public sealed class WaitingForATerminal : IAsyncLifetime
 
     OpenClaudeSession Open(Guid claudeSession) => OpenClaudeSession.Open(wake.ClaudeConfig, claudeSession);
 
+    // The processes of other sessions stay, too.
+    IEnumerable<int> ProcessesOf(Guid claudeSession) =>
+        MachineProcess.CliProcesses(wake).Intersect(MachineProcess.WithArgument($"{claudeSession}"));
+
     async Task<(string Key, Guid ClaudeSession)> Begun(string profile = "default")
     {
         var key = await wake.Session(profile);
+        begun.Add(key);
         await Wakes(key, 1);
         return (key, (await wake.Show(key)).ClaudeSessionId!.Value);
     }

@@ -13,5 +13,7 @@ static class StartedProcesses
         Environment.SetEnvironmentVariable("DOTNET_TC_CallCounting", "0");
         // To map each page of code twice guards against what no test does.
         Environment.SetEnvironmentVariable("DOTNET_EnableWriteXorExecute", "0");
+        // There are more of them than processors: one that looks out for work keeps the others from theirs.
+        Environment.SetEnvironmentVariable("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0");
     }
 }
