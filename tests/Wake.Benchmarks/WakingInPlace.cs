@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -76,6 +77,8 @@ static class WakingInPlace
         return (request.At - began).TotalMilliseconds;
     }
 
+    const string Subject = "build:bench";
+
     /// <summary>A Wake as a person runs it, and a session with the plugin.</summary>
     sealed class Attended(MessagesApi api, ServiceProcess service, OpenedClaude claude, HttpClient http, Guid session)
         : IAsyncDisposable
@@ -112,7 +115,27 @@ static class WakingInPlace
                 "--session-id",
                 $"{session}"
             );
+            await Watch(http, session);
             return new(api, service, claude, http, session);
+        }
+
+        // As soon as the terminal has registered the session.
+        static async Task Watch(HttpClient http, Guid session)
+        {
+            while (true)
+            {
+                using var answer = await http.PostAsJsonAsync(
+                    "/v1/watches",
+                    new { session = $"{session}", subject = Subject }
+                );
+                if (answer.StatusCode is not HttpStatusCode.NotFound)
+                {
+                    answer.EnsureSuccessStatusCode();
+                    return;
+                }
+
+                await Task.Delay(20);
+            }
         }
 
         public async Task<double> Wake(int number)
@@ -124,7 +147,19 @@ static class WakingInPlace
                 reason,
                 async () =>
                 {
-                    using var answer = await http.PostAsJsonAsync($"/v1/sessions/{session}/wake", new { reason });
+                    var id = $"{Guid.NewGuid()}";
+                    using var answer = await http.PostAsJsonAsync(
+                        "/v1/events",
+                        new
+                        {
+                            id,
+                            source = "bench",
+                            type = "build.failed",
+                            subject = Subject,
+                            dedupKey = id,
+                            reason,
+                        }
+                    );
                     answer.EnsureSuccessStatusCode();
                 }
             );

@@ -41,6 +41,12 @@ sealed class TerminalConnections(
 
     readonly ConcurrentDictionary<Guid, Connection> connections = new();
 
+    /// <summary>The session that a connected terminal waits for; null when it is not connected to this gateway.</summary>
+    public TerminalSession? FindSession(Guid waiter, Guid claudeSessionId) =>
+        connections.TryGetValue(waiter, out var connection) && connection.ClaudeSessionId == claudeSessionId
+            ? connection.Session
+            : null;
+
     /// <summary>Serves a waiting terminal until it has taken a wake, is replaced or goes away.</summary>
     public async IAsyncEnumerable<TerminalLine> Serve(
         TerminalSession session,
@@ -50,7 +56,7 @@ sealed class TerminalConnections(
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, host.ApplicationStopping);
-        var connection = new Connection(session.Id);
+        var connection = new Connection(session, claudeSessionId);
         connections[wait.Waiter] = connection;
         WakeMetrics.TerminalConnections.Add(1);
 
@@ -138,7 +144,7 @@ sealed class TerminalConnections(
                 if (!Guid.TryParse(said, out var session))
                     return;
 
-                foreach (var terminal in connections.Values.Where(x => x.SessionId == session))
+                foreach (var terminal in connections.Values.Where(x => x.Session.Id == session))
                     terminal.NotifyChanged();
             },
             cancel
@@ -241,13 +247,15 @@ sealed class TerminalConnections(
         }
     }
 
-    sealed class Connection(Guid sessionId)
+    sealed class Connection(TerminalSession session, Guid claudeSessionId)
     {
         readonly Channel<bool> changes = Channel.CreateBounded<bool>(
             new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
         );
 
-        public Guid SessionId => sessionId;
+        public TerminalSession Session => session;
+
+        public Guid ClaudeSessionId => claudeSessionId;
 
         public void NotifyChanged() => changes.Writer.TryWrite(true);
 

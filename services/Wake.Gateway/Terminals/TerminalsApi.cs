@@ -152,12 +152,17 @@ static class TerminalsApi
         Guid claudeSessionId,
         Contract.TerminalAcknowledgement body,
         Terminals terminals,
+        TerminalConnections connections,
         CancellationToken cancel
     )
     {
         if (Problems(body.Terminal, host: null) is { Count: > 0 } problems)
             return ProblemResults.Invalid(problems);
-        if (await terminals.Find(claudeSessionId, cancel) is not { } session)
+        // The person waits for this answer. Whether the turn is the terminal's the rows say in any case.
+        if (
+            (connections.FindSession(body.Waiter, claudeSessionId) ?? await terminals.Find(claudeSessionId, cancel))
+            is not { } session
+        )
             return SessionNotFound(claudeSessionId);
 
         return await terminals.Acknowledge(

@@ -191,6 +191,7 @@ public sealed class Terminals(NpgsqlDataSource database)
     )
     {
         await using var batch = database.CreateBatch();
+        batch.AddGenericPlans();
         batch.Add(Turns.LockSession, sessionId);
         batch.Add(
             """
@@ -217,6 +218,7 @@ public sealed class Terminals(NpgsqlDataSource database)
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         await rows.NextResultAsync(cancel);
+        await rows.NextResultAsync(cancel);
         if (!await rows.ReadAsync(cancel))
             return null;
 
@@ -228,17 +230,21 @@ public sealed class Terminals(NpgsqlDataSource database)
     /// written.</summary>
     public async Task<TerminalFacts?> Look(Guid sessionId, Guid claudeSessionId, Guid waiter, CancellationToken cancel)
     {
-        await using var command = database.CreateCommand(
+        await using var batch = database.CreateBatch();
+        batch.AddGenericPlans();
+        batch.Add(
             $"""
             {SelectFacts}
               and t.waiter = $2 and t.claude_session_id = $3
               and exists (select from sessions s where s.id = $1 and s.closed_at is null)
-            """
+            """,
+            sessionId,
+            waiter,
+            claudeSessionId
         );
-        command.Parameters.AddWithValue(sessionId);
-        command.Parameters.AddWithValue(waiter);
-        command.Parameters.AddWithValue(claudeSessionId);
-        return await command.ReadFirst(ReadFacts, cancel);
+        await using var rows = await batch.ExecuteReaderAsync(cancel);
+        await rows.NextResultAsync(cancel);
+        return await rows.ReadAsync(cancel) ? ReadFacts(rows) : null;
     }
 
     // What has to be known of a terminal to decide about it.
@@ -311,6 +317,7 @@ public sealed class Terminals(NpgsqlDataSource database)
         await using var batch = database.CreateBatch();
         // What is not there any more is not acknowledged.
         batch.AddCommitWithoutFlush();
+        batch.AddGenericPlans();
         batch.Add(Turns.LockSession, turn.SessionId);
         batch.Add(Notify, turn.SessionId);
         batch.Add(
@@ -559,6 +566,7 @@ public sealed class Terminals(NpgsqlDataSource database)
     async Task<bool> Change(string sql, CancellationToken cancel, params object?[] parameters)
     {
         await using var batch = database.CreateBatch();
+        batch.AddGenericPlans();
         batch.Add(Turns.LockSession, parameters[0]);
         batch.Add(Notify, parameters[0]);
         batch.Add(sql, parameters);

@@ -80,6 +80,7 @@ public sealed class Turns(NpgsqlDataSource database)
         // A terminal begins nothing before its acknowledgement is on the disk, and with it all before.
         if (inTerminal)
             batch.AddCommitWithoutFlush();
+        batch.AddGenericPlans();
         batch.Add(LockSession, sessionId);
         batch.Add(Pauses.LockAgainstNew);
         batch.BatchCommands.Add(
@@ -201,6 +202,7 @@ public sealed class Turns(NpgsqlDataSource database)
         await using var rows = await batch.ExecuteReaderAsync(cancel);
         if (inTerminal)
             await rows.NextResultAsync(cancel);
+        await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         if (await rows.ReadAsync(cancel))
