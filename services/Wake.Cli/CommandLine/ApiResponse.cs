@@ -96,6 +96,8 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(AllowedCall[]))]
 [JsonSerializable(typeof(EventSummary[]))]
 [JsonSerializable(typeof(Breaker[]))]
+[JsonSerializable(typeof(RunnerSummary[]))]
+[JsonSerializable(typeof(TranscriptEntry[]))]
 [JsonSerializable(typeof(Pause))]
 [JsonSerializable(typeof(Pause[]))]
 [JsonSerializable(typeof(NotificationTarget[]))]

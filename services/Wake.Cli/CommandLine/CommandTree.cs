@@ -29,6 +29,7 @@ static class CommandTree
             new UnpauseCommand(),
             new PausesCommand(),
             new BreakersCommand(),
+            new RunnersCommand(),
             new NotificationsCommand(),
             new NotifyCommand(),
             new QuestionsCommand(),

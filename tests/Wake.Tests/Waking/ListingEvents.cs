@@ -28,8 +28,8 @@ public sealed class ListingEvents(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(["passed", "failed"], await Found(new() { Type = "ci.*" }));
         Assert.Equal(["passed"], await Found(new() { Source = "ci:nightly" }));
         Assert.Equal(["passed"], await Found(new() { Source = "*:nightly" }));
-        Assert.Equal(["watched"], await Found(new() { Routed = true }));
-        Assert.Equal(["100%", "passed", "failed"], await Found(new() { Routed = false }));
+        Assert.Equal(["watched"], await Found(new() { Outcome = EventOutcome.Routed }));
+        Assert.Equal(["100%", "passed", "failed"], await Found(new() { Outcome = EventOutcome.Unwatched }));
         Assert.Equal(["watched"], await Found(new() { Session = mark }));
         Assert.Empty(await Found(new() { Session = "nobody" }));
         Assert.Equal(["100%"], await Found(new() { Text = "COVERAGE IS 100%" }));
