@@ -6,7 +6,8 @@ public static class ApiScopes
     /// <summary>Publish events, and replay them.</summary>
     public const string EventsWrite = "events:write";
 
-    /// <summary>Read everything but keys and transcripts: sessions, watches, routes, questions, the ledger, costs.</summary>
+    /// <summary>Read sessions, watches, routes, questions, the ledger, costs: everything but keys and
+    /// transcripts.</summary>
     public const string SessionsRead = "sessions:read";
 
     /// <summary>Read what was said in turns: their transcripts.</summary>

@@ -14,9 +14,9 @@ sealed class EventsCommand : ClientCommand
     readonly Option<string?> outcome = Text(
             "--outcome",
             "OUTCOME",
-            "that were routed to a session (routed), or to none (unwatched); that caused a turn (woke), or were taken along by "
-                + "one (coalesced); that were observed more than once (duplicate); that had expired, or no longer held, "
-                + "before a turn took them (stale)."
+            "that were routed to a session (routed), or to none (unwatched); that caused a turn (woke), or were taken "
+                + "along by one (coalesced); that were observed more than once (duplicate); that had expired, or no "
+                + "longer held, before a turn took them (stale)."
         )
         .AcceptOnlyFromAmong("routed", "unwatched", "woke", "coalesced", "duplicate", "stale");
     readonly Option<DateTimeOffset?> since = TimeFormat.PastOption("--since", "Only those accepted since then.");

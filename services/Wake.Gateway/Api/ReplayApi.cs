@@ -73,8 +73,13 @@ static class ReplayApi
         if (changed)
         {
             // As if it came by the door, where nobody has a source of Wake's own.
-            if (!EventJson.TryParse(EventJson.Serialize(edited with { Source = "replay" }), out _, out var problem))
-                return ProblemResults.Invalid("event", problem);
+            if (EventValidation.Problems(edited with { Source = "replay" }) is { Count: > 0 } problems)
+                return ProblemResults.Invalid(problems);
+            if (EventJson.Serialize(edited).Length is > EventLimits.MaxBytes and var size)
+                return ProblemResults.Invalid(
+                    "data",
+                    $"makes an event of {size} bytes; {EventLimits.MaxBytes} are allowed."
+                );
             if (caller.Refusal(edited) is { } refusal)
                 return refusal;
         }

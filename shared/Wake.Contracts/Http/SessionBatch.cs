@@ -2,7 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace Wake.Contracts.Http;
 
-/// <summary>The same for many sessions: those of the keys, or those that a filter finds, at most 1,000 at once.</summary>
+/// <summary>The same for many sessions: those of the keys, or those that a filter finds, at most 1,000 at
+/// once.</summary>
 /// <param name="Action">What is done.</param>
 /// <param name="Keys">The keys of open sessions. Either these or a filter.</param>
 /// <param name="Filter">Which open sessions.</param>
@@ -32,13 +33,13 @@ public sealed record SessionBatch(
 [JsonConverter(typeof(CamelCaseEnumConverter<SessionBatchAction>))]
 public enum SessionBatchAction
 {
-    /// <summary>Close them.</summary>
+    /// <summary>No more turns and no more watches of theirs.</summary>
     Close,
 
     /// <summary>Pause each, unless it has a pause of its own.</summary>
     Pause,
 
-    /// <summary>Wake them now. Ends a park.</summary>
+    /// <summary>A turn of each, now. Ends a park.</summary>
     Wake,
 }
 

@@ -2,8 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Wake.Contracts.Http;
 
-/// <summary>One thing that was said or done in a turn, from the stored transcript. Its texts are the model's, a tool's or
-/// a stranger's: show them as text. What looks like a key or token is <c>[redacted]</c>.</summary>
+/// <summary>
+/// One thing that was said or done in a turn, from the stored transcript. Its texts are the model's, a tool's or a
+/// stranger's: show them as text. What looks like a key or token is <c>[redacted]</c>.
+/// </summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="At">When, by the clock of the machine that wrote it; null when that is not known.</param>
 /// <param name="Text">What was said, or what a tool gave back; null for a call.</param>

@@ -14,8 +14,8 @@ public sealed class EventList(NpgsqlDataSource database)
     /// <summary>How many events are looked through for a page, where few may match.</summary>
     public const int Window = 10_000;
 
-    /// <summary>A page of those that match. Where few may match, it looks through so many alone, and may have fewer than
-    /// its limit, or none, and a next page.</summary>
+    /// <summary>A page of those that match. Where few may match, it looks through <see cref="Window"/> alone, and may
+    /// have fewer than its limit, or none, and a next page.</summary>
     /// <param name="query">Which.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cursor">The cursor of the page before; null for the first.</param>
@@ -68,9 +68,11 @@ public sealed class EventList(NpgsqlDataSource database)
     // Without an index for it, what is looked for may be far away, or nowhere.
     static bool IsSparse(EventQuery query) =>
         query is { Session: null }
-        && ((query.Type ?? query.Source ?? query.Text) is not null
+        && (
+            (query.Type ?? query.Source ?? query.Text) is not null
             || query.Outcome is not null
-            || query.Subject?.Contains('*') is true);
+            || query.Subject?.Contains('*') is true
+        );
 
     // Where this page ends at the latest; null when there is nothing before that.
     static async Task<long?> FindEnd(StoreContext db, EventQuery query, long? before, CancellationToken cancel)

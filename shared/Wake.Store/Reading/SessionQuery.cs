@@ -24,7 +24,7 @@ public sealed record SessionQuery
     /// case.</summary>
     public string? Text { get; init; }
 
-    /// <summary>Those of these keys.</summary>
+    /// <summary>Among which they are; unknown ones are passed over.</summary>
     public IReadOnlyList<string>? Keys { get; init; }
 
     /// <summary>Those whose keys come after this one.</summary>

@@ -17,6 +17,9 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
     // Of the transcript, read for one page at most: a person waits for it.
     const long MaxPageBytes = 32 * 1024 * 1024;
 
+    // Between the clocks of a runner and the database.
+    static readonly TimeSpan MaxClockSkew = TimeSpan.FromMinutes(15);
+
     // What has been autosaved is many short ones.
     const int SegmentsPerQuery = 32;
 
@@ -101,8 +104,8 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
         if (after?.Copy != copy)
             after = null;
 
-        var begun = after is { Begun: true };
-        var place = after?.Start ?? await FindPlace(copy, turn.StartedAt, cancel);
+        var (begun, told) = (after is { Begun: true }, after is { Begun: true } || turn.InTerminal);
+        var place = after?.Start ?? await FindPlace(copy, turn.StartedAt - MaxClockSkew, cancel);
         var (from, entries) = (place, new List<TranscriptEntry>());
         await foreach (var (start, end, text) in ReadRows(copy, place, progress.Bytes, cancel))
         {
@@ -115,7 +118,16 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
             )
                 return new(entries, null, Cursor(place), IsOver: true);
 
-            begun |= row is not null && (row.Id is { } first && messages.Contains(first) || row.At >= turn.StartedAt);
+            // By its message, and by the time where that is not known, as in a terminal. A clock that is ahead takes
+            // the turn before for this one, until the message comes.
+            if (row?.Id is { } first && messages.Contains(first))
+            {
+                if (!told)
+                    entries.Clear();
+                (begun, told) = (true, true);
+            }
+
+            begun |= row?.At >= turn.StartedAt;
             place = end;
             if (begun)
             {
@@ -224,7 +236,10 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
                     yield return (
                         start,
                         position,
-                        length <= MaxRowBytes ? row.GetBuffer().AsMemory(0, (int)row.Length) : null
+                        // Without the cast null would be an empty memory.
+                        length <= MaxRowBytes
+                            ? (ReadOnlyMemory<byte>?)row.GetBuffer().AsMemory(0, (int)row.Length)
+                            : null
                     );
                 row.SetLength(0);
                 (start, length, inRow) = (position, 0, true);

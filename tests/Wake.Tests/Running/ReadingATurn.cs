@@ -27,7 +27,11 @@ public sealed class ReadingATurn : IAsyncLifetime
         transcripts = new(store.Database);
         session = await store.Session("a");
         await store.Execute(
-            $"insert into session_ids (session_id, position, claude_session_id, reason, opened) values ('{session}', 1, '{claudeSession}', 'first', true)"
+            """
+            insert into session_ids (session_id, position, claude_session_id, reason, opened) values ($1, 1, $2, 'first', true)
+            """,
+            session,
+            claudeSession
         );
     }
 
@@ -184,9 +188,13 @@ public sealed class ReadingATurn : IAsyncLifetime
 
     Task End(ClaimedTurn turn) =>
         store.Execute(
-            $"update turns set ended_at = clock_timestamp(), outcome = 'completed', claude_session_id = '{claudeSession}', lease_until = null where session_id = $1 and wake_number = $2",
+            """
+            update turns set ended_at = clock_timestamp(), outcome = 'completed', claude_session_id = $3, lease_until = null
+            where session_id = $1 and wake_number = $2
+            """,
             turn.SessionId,
-            turn.WakeNumber
+            turn.WakeNumber,
+            claudeSession
         );
 
     async Task Typed(string text)

@@ -421,7 +421,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
         ];
     }
 
-    static string Path(string pattern, string key) => pattern.Replace("{key}", Uri.EscapeDataString(key));
+    static string Path(string pattern, string key) =>
+        pattern.Replace("{key}", Uri.EscapeDataString(key)).Replace("{number:int}", "1");
 
     static string Id(string path, JsonElement made) => $"{path}/{made.GetProperty("id").GetString()}";
 
