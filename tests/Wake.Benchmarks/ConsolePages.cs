@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
-using System.Text;
+using System.Text.Json;
 using Npgsql;
 using Wake.Prompting;
 using Wake.ServiceDefaults;
@@ -172,10 +172,16 @@ static class ConsolePages
             {
                 // The last hundred are of the last turn.
                 var at = i < TranscriptRows - 100 ? now.AddDays(-30).AddSeconds(i) : now.AddDays(-1).AddSeconds(1);
-                var row = Encoding.UTF8.GetBytes(
-                    $$"""{"type":"assistant","uuid":"{{Guid.NewGuid()}}","timestamp":"{{at:O}}","message":{"content":[{"type":"text","text":"{{new string('x', 1000)}}"}]}}"""
-                        + "\n"
+                var row = JsonSerializer.SerializeToUtf8Bytes(
+                    new
+                    {
+                        type = "assistant",
+                        uuid = Guid.NewGuid(),
+                        timestamp = at,
+                        message = new { content = new string('x', 1000) },
+                    }
                 );
+                row = [.. row, (byte)'\n'];
                 using var compressed = new MemoryStream();
                 await using (var zlib = new ZLibStream(compressed, CompressionLevel.Fastest, leaveOpen: true))
                     await zlib.WriteAsync(row);

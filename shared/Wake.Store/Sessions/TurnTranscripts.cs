@@ -112,7 +112,8 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
             var row = text is { } whole ? TranscriptRow.Parse(whole) : null;
             if (
                 row?.Id is { } id && next.Contains(id)
-                || row is { IsPrompt: true, At: { } said }
+                || told
+                    && row is { IsPrompt: true, At: { } said }
                     && said > turn.EndedAt
                     && !(row.Id is { } own && messages.Contains(own))
             )
