@@ -85,5 +85,6 @@ public static class GatewayServices
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();
+        api.MapCaller();
     }
 }
