@@ -89,5 +89,6 @@ public static class GatewayServices
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();
+        api.MapCaller();
     }
 }

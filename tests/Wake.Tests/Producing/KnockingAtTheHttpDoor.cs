@@ -402,6 +402,7 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/audit",
             "/v1/collisions",
             "/v1/browser",
+            "/v1/caller",
             "/v1/config",
             "/v1/terminals/{claudeSessionId}/acknowledge",
             "/v1/terminals/{claudeSessionId}/hooks",

@@ -83,6 +83,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/keys/{id:guid}/rotate",
         "DELETE /v1/keys/{id:guid}",
         "POST /v1/browser",
+        "DELETE /v1/browser",
+        "GET /v1/caller",
         "GET /openapi/{documentName}.json",
     ];
 

@@ -1,0 +1,400 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using Microsoft.Playwright;
+using Wake.Contracts;
+using Wake.Contracts.Http;
+using Wake.Testing;
+using Wake.Tests.Support;
+
+namespace Wake.Tests.Browsing;
+
+public sealed class BrowsedSystem : IAsyncLifetime
+{
+    public WakeSystem System { get; private set; } = null!;
+
+    public async Task InitializeAsync() =>
+        System = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string>
+            {
+                ["Profiles__asking__Permissions"] = "Ask",
+                ["Profiles__thrifty__SessionBudgetUsd"] = "5",
+            }
+        );
+
+    public async Task DisposeAsync() => await System.DisposeAsync();
+}
+
+/// <summary>What people do with the console, in a real browser.</summary>
+[Trait("Starts", "processes")]
+public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<BrowsedSystem>
+{
+    readonly WakeSystem wake = shared.System;
+
+    [Fact]
+    public async Task A_question_is_answered_on_a_phone()
+    {
+        var (key, question) = await Asks("ask Which colour?|Red|Blue");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, size: ConsoleBrowser.Phone);
+
+        await browser.Sees("Which colour?");
+        var card = browser.Page.Locator("article.question", new() { HasText = key });
+        await browser.Pictures("needs-you-phone");
+        Assert.Empty(await browser.Barriers());
+        await card.GetByLabel("Blue").CheckAsync();
+        await card.GetByRole(AriaRole.Button, new() { Name = "Answer", Exact = true }).ClickAsync();
+        await browser.Sees($"Answered; {key} goes on.");
+
+        await wake.WaitForTurnEnd(key, 1);
+        var settled = (await wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;
+        Assert.Equal(("Blue", "browser over the API"), (settled.Answers!["Which colour?"], settled.AnsweredBy));
+        await card.WaitForAsync(new() { State = WaitForSelectorState.Detached });
+        Assert.Empty(browser.Problems);
+
+        // Nothing is wider than the phone.
+        Assert.True(await browser.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= 390"));
+    }
+
+    [Fact]
+    public async Task What_is_open_changes_without_anybody_pressing_anything()
+    {
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        var (key, question) = await Asks("ask Which size?|S|L");
+        var card = browser.Page.Locator("article.question", new() { HasText = key });
+
+        await card.WaitForAsync();
+        var answered = await wake.Http.PostAsJsonAsync(
+            $"/v1/questions/{question.Id}/answer",
+            new { answers = new Dictionary<string, string> { ["Which size?"] = "S" } }
+        );
+        Assert.True(answered.IsSuccessStatusCode);
+        await card.WaitForAsync(new() { State = WaitForSelectorState.Detached });
+    }
+
+    [Fact]
+    public async Task A_session_is_looked_at_and_told_something()
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "PR #972 merged"));
+        await wake.WaitForTurnEnd(key, 1);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, [key]);
+
+        Assert.EndsWith($"/sessions/{Uri.EscapeDataString(key)}", browser.Page.Url);
+        await browser.Sees("PR #972 merged");
+        await browser.Pictures("session");
+        Assert.Empty(await browser.Barriers());
+
+        await browser.Page.GetByLabel("Say something").FillAsync("Look at the release notes");
+        await browser.Presses("Wake it");
+        await browser.Page.Locator("#turn-2", new() { HasText = "Look at the release notes" }).WaitForAsync();
+        await wake.WaitForTurnEnd(key, 2);
+        await browser.Page.Locator("#turn-2", new() { HasText = "completed" }).WaitForAsync();
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_call_is_shown_whole_and_allowed_or_denied_with_a_word()
+    {
+        using var folder = new TemporaryFolder();
+        var (key, question) = await Asks($"needs-permission {folder.File("ran")}", "asking");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, [$"{question.Id}"]);
+
+        Assert.EndsWith($"/questions/{question.Id}", browser.Page.Url);
+        await browser.Sees(folder.File("ran"));
+        Assert.Empty(await browser.Barriers());
+        await browser.Page.GetByLabel("Why not").FillAsync("not on a Friday");
+        await browser.Presses("Deny");
+
+        await browser.Sees("denied");
+        await wake.WaitForTurnEnd(key, 1);
+        var settled = (await wake.Http.GetFromJsonAsync<Question>($"/v1/questions/{question.Id}"))!;
+        Assert.Equal((false, "not on a Friday"), (settled.Decision!.Allow, settled.Decision.Message));
+        Assert.False(File.Exists(folder.File("ran")));
+
+        var (other, allowed) = await Asks($"needs-permission {folder.File("ran")}", "asking");
+        await browser.Goes($"/questions/{allowed.Id}");
+        await browser.Presses("Allow once");
+        await browser.Sees("allowed");
+        await wake.WaitForTurnEnd(other, 1);
+        Assert.True(File.Exists(folder.File("ran")));
+    }
+
+    [Fact]
+    public async Task A_parked_session_goes_on_at_the_press_of_a_button()
+    {
+        var key = await wake.WatchingSession("thrifty");
+        await Publish(key, "merged [[fake:cost 5.12]]");
+        await wake.WaitForTurnEnd(key, 1);
+        await Publish(key, "deployed");
+        await wake.WaitForState(key, SessionState.Parked);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+
+        var card = browser.Page.Locator("article", new() { HasText = key });
+        await card.GetByText("budget of $5.00 is used up").WaitForAsync();
+        await card.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 2)).Outcome);
+    }
+
+    [Fact]
+    public async Task What_a_payload_says_is_text_wherever_it_is_shown()
+    {
+        const string Hostile =
+            "<img src=x onerror=\"alert('in')\"><script>alert('in')</script><b data-in>{{7*7}}</b>"
+            + "</pre></span>javascript:alert('in')";
+        var key = await wake.Session("instant", key: $"hostile@{Hostile}");
+        await wake.Watch(key, $"{Hostile}:subject", intent: Hostile);
+        var (asking, _) = await Asks($"ask {Hostile.Replace("|", "")}|{Hostile}|Blue");
+        await wake.Publish(
+            WakeSystem.Event($"{Hostile}:subject", Hostile, reason: Hostile, id: Hostile) with
+            {
+                Source = "test:<b data-in>",
+                Type = "test.<b data-in>",
+                Actor = Hostile,
+                Related = [Hostile],
+                DedupKey = Hostile,
+                Data = JsonSerializer.SerializeToElement(new Dictionary<string, object> { [Hostile] = Hostile }),
+            }
+        );
+        await wake.WaitForTurnEnd(key, 1);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+
+        foreach (
+            var path in (string[])
+                [
+                    "/",
+                    "/sessions",
+                    "/events",
+                    $"/sessions/{Uri.EscapeDataString(key)}",
+                    $"/sessions/{Uri.EscapeDataString(asking)}",
+                    $"/events/{Uri.EscapeDataString(Hostile)}",
+                    $"/sessions?text={Uri.EscapeDataString(Hostile)}",
+                    $"/events?text={Uri.EscapeDataString(Hostile)}",
+                ]
+        )
+        {
+            await browser.Goes(path);
+            await browser.Sees("onerror=");
+            Assert.Equal(0, await browser.Page.Locator("[data-in], img, main script").CountAsync());
+            Assert.Empty(browser.Problems);
+        }
+
+        await browser.Page.Keyboard.PressAsync("Control+k");
+        await browser.Page.Locator(".palette input").FillAsync("hostile@");
+        await browser.Page.Locator(".palette li", new() { HasText = "onerror=" }).First.WaitForAsync();
+        Assert.Equal(0, await browser.Page.Locator("[data-in], img").CountAsync());
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_key_that_may_only_read_is_offered_nothing_else_and_refused_it()
+    {
+        var key = await wake.WatchingSession("instant");
+        var (_, question) = await Asks("ask Which day?|Monday|Friday");
+        var secret = await CreateKey("sessions:read");
+        await using var browser = await ConsoleBrowser.Open(wake.Http.BaseAddress!);
+        await browser.Page.GotoAsync($"/sessions/{Uri.EscapeDataString(key)}");
+
+        // It comes back to where somebody wanted to go.
+        Assert.Contains("/login?to=", browser.Page.Url);
+        Assert.Empty(await browser.Barriers());
+        await browser.Page.GetByLabel("API key").FillAsync("wake_of_somebody_else");
+        await browser.Presses("Log in");
+        await browser.Sees("The key is invalid or has expired.");
+        await browser.Page.GetByLabel("API key").FillAsync(secret);
+        await browser.Presses("Log in");
+        await browser.SeesHeading();
+        await browser.Sees("Timeline");
+
+        Assert.Equal(0, await browser.Page.GetByLabel("Say something").CountAsync());
+        var cookie = Assert.Single(await browser.Page.Context.CookiesAsync());
+        Assert.Equal((true, SameSiteAttribute.Strict), (cookie.HttpOnly, cookie.SameSite));
+        Assert.DoesNotContain(secret, cookie.Value);
+        Assert.DoesNotContain(secret, await browser.Page.ContentAsync());
+
+        await browser.Goes($"/questions/{question.Id}");
+        await browser.Sees("Which day?");
+        Assert.Equal(0, await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Answer" }).CountAsync());
+
+        await browser.Presses("Sign out");
+        await browser.Page.GetByLabel("API key").WaitForAsync();
+        await browser.Page.GotoAsync("/sessions");
+        Assert.Contains("/login?to=", browser.Page.Url);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_revoked_ends_what_was_logged_in_by_it()
+    {
+        var secret = await CreateKey("sessions:read", "sessions:write");
+        var key = await wake.WatchingSession("instant");
+        await using var browser = await LoggedIn(secret);
+        await browser.Goes($"/sessions/{Uri.EscapeDataString(key)}");
+
+        await RevokeKey(secret);
+        await Eventually.Holds(async () =>
+        {
+            await browser.Page.ReloadAsync();
+            return browser.Page.Url.Contains("/login");
+        });
+    }
+
+    [Fact]
+    public async Task Everything_can_be_done_by_keys_alone()
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", reason: "by keys alone"));
+        await wake.WaitForTurnEnd(key, 1);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        var keys = browser.Page.Keyboard;
+
+        await keys.PressAsync("Control+k");
+        await browser.Page.Locator(".palette input").WaitForAsync();
+        Assert.Empty(await browser.Barriers());
+        await keys.TypeAsync("Events");
+        await browser.Page.Locator(".palette [aria-selected=true]", new() { HasText = "Events" }).WaitForAsync();
+        await keys.PressAsync("Enter");
+        await browser.Page.WaitForURLAsync(x => x.EndsWith("/events"));
+
+        await browser.Page.Locator("[data-search]").WaitForAsync();
+        await keys.PressAsync("/");
+        await keys.TypeAsync("by keys alone");
+        await keys.PressAsync("Enter");
+        await browser.Page.WaitForURLAsync(x => x.Contains("text="));
+        var row = browser.Page.Locator("[data-row]", new() { HasText = "by keys alone" });
+        await row.WaitForAsync();
+        await browser.Page.EvaluateAsync("document.activeElement.blur()");
+        await keys.PressAsync("j");
+        await keys.PressAsync("Enter");
+        await browser.Page.WaitForURLAsync(x => x.Contains("/events/"));
+        await browser.Sees("Decisions");
+
+        await keys.PressAsync("Control+k");
+        await browser.Page.Locator(".palette input").WaitForAsync();
+        await keys.PressAsync("Escape");
+        await browser.Page.Locator(".palette").WaitForAsync(new() { State = WaitForSelectorState.Detached });
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task Every_view_can_be_used_by_everybody_by_day_and_by_night(ColorScheme colours)
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", id: $"seen-{colours}"));
+        await wake.WaitForTurnEnd(key, 1);
+        await Asks("ask Which one?|This|That");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, colours: colours);
+
+        foreach (
+            var (name, path) in ((string, string)[])
+                [
+                    ("needs-you", "/"),
+                    ("sessions", "/sessions"),
+                    ("session", $"/sessions/{Uri.EscapeDataString(key)}"),
+                    ("no-session", "/sessions/nobody"),
+                    ("events", "/events"),
+                    ("no-events", "/events?text=nowhere-to-be-found"),
+                    ("event", $"/events/seen-{colours}"),
+                    ("not-found", "/not-found"),
+                ]
+        )
+        {
+            await browser.Goes(path);
+            await browser
+                .Page.Locator("main .empty, main article, main table, main section, main p")
+                .First.WaitForAsync();
+            await browser.Pictures($"{name}-{colours}".ToLowerInvariant());
+            Assert.Empty((await browser.Barriers()).Select(x => $"{path} {x}"));
+        }
+
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task Colours_are_the_systems_until_somebody_chooses()
+    {
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, colours: ColorScheme.Dark);
+        var dark = await Ground();
+
+        // System, then light, then dark.
+        await browser.Page.GetByLabel("Colours: system").ClickAsync();
+        await browser.Page.GetByLabel("Colours: light").WaitForAsync();
+        var light = await Ground();
+        Assert.NotEqual(dark, light);
+        await browser.Goes("/sessions");
+        Assert.Equal(light, await Ground());
+        await browser.Page.GetByLabel("Colours: light").ClickAsync();
+        await browser.Page.GetByLabel("Colours: dark").WaitForAsync();
+        Assert.Equal(dark, await Ground());
+
+        Task<string> Ground() => browser.Page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor");
+    }
+
+    [Fact]
+    public async Task Links_lead_to_a_turn_and_to_an_event()
+    {
+        var key = await wake.WatchingSession("instant");
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), "merged", id: "an event with a name"));
+        await wake.WaitForTurnEnd(key, 1);
+
+        await using (var browser = await ConsoleBrowser.OpenByCommand(wake, [key, "--turn", "1"]))
+        {
+            Assert.EndsWith("#turn-1", browser.Page.Url);
+            await browser.Page.Locator("#turn-1").WaitForAsync();
+        }
+
+        await using (var browser = await ConsoleBrowser.OpenByCommand(wake, ["an event with a name"]))
+        {
+            await browser.Sees("an event with a name");
+            await browser.Page.Locator("a", new() { HasText = key }).First.ClickAsync();
+            await browser.Page.WaitForURLAsync(x => x.Contains("/sessions/"));
+        }
+
+        var unknown = await WakeCommandLine.Run(wake.Here, null, "open", "nobody");
+        Assert.Equal(1, unknown.ExitCode);
+        Assert.Contains("neither a session nor an event nor a question nobody", unknown.Errors);
+    }
+
+    async Task<ConsoleBrowser> LoggedIn(string secret)
+    {
+        var browser = await ConsoleBrowser.Open(wake.Http.BaseAddress!);
+        await browser.Page.GotoAsync("/login");
+        await browser.Page.GetByLabel("API key").FillAsync(secret);
+        await browser.Presses("Log in");
+        await browser.Page.WaitForURLAsync(x => !x.Contains("/login"));
+        return browser;
+    }
+
+    async Task<string> CreateKey(params string[] scopes)
+    {
+        var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "browser test", scopes });
+        return (await made.Content.ReadFromJsonAsync<NewApiKey>())!.Key;
+    }
+
+    async Task RevokeKey(string secret)
+    {
+        using var asker = new HttpClient { BaseAddress = wake.Http.BaseAddress };
+        asker.DefaultRequestHeaders.Authorization = new("Bearer", secret);
+        var id = (await asker.GetFromJsonAsync<Caller>("/v1/caller"))!.Id;
+        Assert.True((await wake.Http.DeleteAsync($"/v1/keys/{id}")).IsSuccessStatusCode);
+    }
+
+    Task Publish(string key, string reason) =>
+        wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), reason, reason: reason));
+
+    async Task<(string Key, Question Question)> Asks(string order, string profile = "default")
+    {
+        var key = await wake.WatchingSession(profile);
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(key), $"merged [[fake:{order}]]"));
+        return (
+            key,
+            await Eventually.Sees(
+                async () =>
+                    (await wake.Http.GetFromJsonAsync<List<Question>>("/v1/questions?limit=1000"))!.FirstOrDefault(x =>
+                        x.Session == key
+                    ),
+                $"{key} asks"
+            )
+        );
+    }
+}
