@@ -48,6 +48,14 @@ public sealed class GatewayClient(GatewayConnection connection, AuthenticationSt
         return await EndingSession(current, () => connection.SendForPage<T>(call, current.Credential, cancel));
     }
 
+    /// <summary>Opens a stream of server-sent events.</summary>
+    /// <exception cref="ApiException">It was refused, or there was no answer.</exception>
+    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel)
+    {
+        var current = await GetSession();
+        return await EndingSession(current, () => connection.OpenEventStream(path, current.Credential, cancel));
+    }
+
     /// <summary>Reads a value that need not be there; null when it is not.</summary>
     /// <exception cref="ApiException">It was refused, or there was no answer.</exception>
     public async Task<T?> Find<T>(ApiCall call, CancellationToken cancel)

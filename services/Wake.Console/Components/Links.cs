@@ -8,6 +8,9 @@ public static class Links
     public static string Session(string key, int? turn = null) =>
         $"sessions/{Uri.EscapeDataString(key)}{(turn is null ? "" : $"#turn-{turn}")}";
 
+    /// <summary>What was said in a turn.</summary>
+    public static string Turn(string key, int turn) => $"turns/{turn}/{Uri.EscapeDataString(key)}";
+
     /// <summary>An event.</summary>
     public static string Event(string id, string? source = null) =>
         $"events/{Uri.EscapeDataString(id)}{(source is null ? "" : $"?source={Uri.EscapeDataString(source)}")}";

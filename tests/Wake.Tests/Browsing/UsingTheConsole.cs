@@ -143,6 +143,15 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
             "<img src=x onerror=\"alert('in')\"><script>alert('in')</script><b data-in>{{7*7}}</b>"
             + "</pre></span>javascript:alert('in')";
         var key = await wake.Session("instant", key: $"hostile@{Hostile}");
+        await wake.Http.PostAsJsonAsync(
+            "/v1/pauses",
+            new
+            {
+                scope = "subject",
+                name = $"nothing:{Hostile}",
+                reason = Hostile,
+            }
+        );
         await wake.Watch(key, $"{Hostile}:subject", intent: Hostile);
         var (asking, _) = await Asks($"ask {Hostile.Replace("|", "")}|{Hostile}|Blue");
         await wake.Publish(
@@ -168,6 +177,9 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
                     $"/sessions/{Uri.EscapeDataString(key)}",
                     $"/sessions/{Uri.EscapeDataString(asking)}",
                     $"/events/{Uri.EscapeDataString(Hostile)}",
+                    $"/turns/1/{Uri.EscapeDataString(key)}",
+                    "/routing",
+                    "/activity",
                     $"/sessions?text={Uri.EscapeDataString(Hostile)}",
                     $"/events?text={Uri.EscapeDataString(Hostile)}",
                 ]
@@ -274,6 +286,90 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         await browser.Page.Locator(".palette").WaitForAsync(new() { State = WaitForSelectorState.Detached });
     }
 
+    [Fact]
+    public async Task An_event_is_changed_and_replayed_after_a_look_at_who_would_wake()
+    {
+        var (first, second) = (await wake.WatchingSession("instant"), await wake.WatchingSession("instant"));
+        var id = $"to be edited {first}";
+        await wake.Publish(WakeSystem.Event(WakeSystem.Subject(first), "failed", id: id));
+        await wake.WaitForTurnEnd(first, 1);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, [id]);
+
+        await browser.Page.GetByText("Change and replay").ClickAsync();
+        await browser.Page.GetByLabel("Subject").FillAsync(WakeSystem.Subject(second));
+        await browser.Page.GetByLabel("Reason").FillAsync("as it should have been");
+        await browser.Page.GetByLabel("Data, as JSON").FillAsync("{ no JSON");
+        await browser.Presses("Who would wake?");
+        await browser.Sees("The data is no JSON.");
+        await browser.Page.GetByLabel("Data, as JSON").FillAsync("{\"edited\": true}");
+        await browser.Presses("Who would wake?");
+        await browser.Page.Locator("[role=status] a", new() { HasText = second }).WaitForAsync();
+        Assert.Empty(await wake.Turns(second));
+        Assert.Empty(await browser.Barriers());
+
+        await browser.Presses("Replay it so");
+        await browser.Sees("It is published once more, as it was changed.");
+
+        await wake.WaitForTurnEnd(second, 1);
+        Assert.Equal(["as it should have been"], (await wake.Turns(second))[0].Reasons);
+        Assert.Single(await wake.Turns(first));
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_turn_that_runs_is_followed_to_its_end()
+    {
+        using var hold = new HoldFile();
+        var key = await wake.Session("instant");
+        await wake.Wake(key, $"look [[fake:tool]][[fake:hold {hold.Path}]][[fake:say It is done now]]");
+        await hold.Reached();
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake, [key]);
+
+        await browser.Page.GetByLabel("What was said in turn 1").ClickAsync();
+        await browser.Page.Locator(".transcript .result").First.WaitForAsync();
+        Assert.Equal(0, await browser.Page.GetByText("It is done now", new() { Exact = true }).CountAsync());
+        hold.Release();
+        await browser.Page.GetByText("It is done now", new() { Exact = true }).WaitForAsync();
+        await browser.Sees("completed");
+        await browser.Pictures("turn");
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_payload_is_tried_out_against_the_watches_and_nothing_comes_of_it()
+    {
+        var key = await wake.WatchingSession("instant");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/routing");
+
+        await browser.Page.GetByLabel("An event, as JSON").FillAsync("{}");
+        await browser.Presses("Try it");
+        await browser.Page.GetByRole(AriaRole.Alert).First.WaitForAsync();
+        await browser
+            .Page.GetByLabel("An event, as JSON")
+            .FillAsync($$"""{"id":"t","source":"s","type":"t","reason":"r","subject":"{{WakeSystem.Subject(key)}}"}""");
+        await browser.Presses("Try it");
+        await browser.Page.Locator("[role=status]", new() { HasText = key }).WaitForAsync();
+
+        Assert.Empty(await wake.Turns(key));
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task What_was_done_is_told_with_who_did_it_and_the_store_is_checked()
+    {
+        var key = await wake.Session("instant");
+        await wake.Http.DeleteAsync($"/v1/sessions/{Uri.EscapeDataString(key)}");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/activity");
+
+        await browser.Page.Locator(".ledger li", new() { HasText = key }).First.WaitForAsync();
+        await browser.Sees("over the API");
+        await browser.Presses("Check the store");
+        await browser.Page.Locator("[role=status]", new() { HasText = "rules" }).WaitForAsync();
+        Assert.Empty(browser.Problems);
+    }
+
     [Theory]
     [InlineData(ColorScheme.Light)]
     [InlineData(ColorScheme.Dark)]
@@ -295,6 +391,12 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
                     ("events", "/events"),
                     ("no-events", "/events?text=nowhere-to-be-found"),
                     ("event", $"/events/seen-{colours}"),
+                    ("turn", $"/turns/1/{Uri.EscapeDataString(key)}"),
+                    ("routing", "/routing"),
+                    ("sources", "/sources"),
+                    ("runners", "/runners"),
+                    ("costs", "/costs"),
+                    ("activity", "/activity"),
                     ("not-found", "/not-found"),
                 ]
         )

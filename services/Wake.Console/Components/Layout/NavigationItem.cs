@@ -12,5 +12,10 @@ public sealed record NavigationItem(string Path, string Title, bool OnPhones = f
         new("", "Needs you", OnPhones: true),
         new("sessions", "Sessions", OnPhones: true),
         new("events", "Events", OnPhones: true),
+        new("routing", "Watches and routes"),
+        new("sources", "Sources"),
+        new("runners", "Runners"),
+        new("costs", "Costs"),
+        new("activity", "Activity"),
     ];
 }
