@@ -1,13 +1,8 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Components.Server;
-using Microsoft.AspNetCore.Components.Server.Circuits;
-using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
-using MudBlazor.Services;
 using Wake.ServiceDefaults;
-using Wake.WebConsole.Components;
 
 namespace Wake.WebConsole;
 
@@ -20,7 +15,7 @@ public static class ConsoleServices
         "default-src 'none'; script-src 'self'; style-src-elem 'self'; style-src-attr 'unsafe-inline'; img-src 'self' "
         + "data:; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
-    /// <summary>The console's services. Nothing of them is made before somebody opens a page.</summary>
+    /// <summary>The console's services. What draws pages is not among them: it is made when somebody opens one.</summary>
     public static IHostApplicationBuilder AddConsole(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<ConsoleOptions>(ConsoleOptions.Section);
@@ -31,21 +26,7 @@ public static class ConsoleServices
         builder.Services.AddSingleton<ConsoleSessions>();
         builder.Services.AddSingleton<LiveFeed>();
         builder.Services.AddSingleton<BrowserLimit>();
-        builder.Services.AddSingleton<CircuitHandler>(services => services.GetRequiredService<BrowserLimit>());
-        builder.Services.AddScoped<CircuitMarks>();
-        builder.Services.AddScoped<GatewayClient>();
-        builder.Services.AddRazorComponents().AddInteractiveServerComponents();
-        builder.Services.AddCascadingAuthenticationState();
-        builder.Services.AddMudServices();
-        AddKeysInMemory(builder.Services);
-        builder
-            .Services.AddOptions<CircuitOptions>()
-            .Configure(circuits =>
-            {
-                // A page that comes back after a moment is as it was. Each costs memory meanwhile.
-                circuits.DisconnectedCircuitMaxRetained = 32;
-                circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
-            });
+        builder.Services.AddSingleton<ConsolePages>();
         return builder;
     }
 
@@ -56,10 +37,8 @@ public static class ConsoleServices
         return builder;
     }
 
-    /// <summary>
-    /// Serves the console at those paths that are its own and that nothing else of the process answers. Its pipeline is
-    /// put together at the first request for one of them.
-    /// </summary>
+    /// <summary>Serves the console at those paths that are its own and that nothing else of the process
+    /// answers.</summary>
     public static void UseConsole(this WebApplication app)
     {
         var pathBase = new PathString(app.Services.GetRequiredService<IOptions<ConsoleOptions>>().Value.PathBase);
@@ -74,21 +53,6 @@ public static class ConsoleServices
         );
     }
 
-    // The page that is one too many says that there is no connection, and tries again.
-    static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
-    {
-        if (
-            !http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
-            || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
-        )
-            return next(http);
-
-        http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = "10";
-        return Task.CompletedTask;
-    }
-
-    // A routing of its own, or every request for the API would be matched against the console's pages as well.
     static RequestDelegate BuildPipeline(IServiceProvider services, PathString pathBase)
     {
         var console = new ApplicationBuilder(services);
@@ -105,30 +69,22 @@ public static class ConsoleServices
         console.UseMiddleware<ConsoleAssets>();
         console.UseMiddleware<ConsoleAccess>();
         console.Use(RejectOneTooMany);
-        console.UseRouting();
-        console.UseAntiforgery();
-        console.UseEndpoints(endpoints =>
-        {
-            endpoints.MapLogin();
-            endpoints.MapRazorComponents<App>().AddInteractiveServerRenderMode();
-        });
+        console.Run(services.GetRequiredService<ConsolePages>().Serve);
         return console.Build();
     }
 
-    // What protects forms and circuits need not outlive the process, as no log-in does. The keys would be stored in the
-    // user's home, and made at the start.
-    static void AddKeysInMemory(IServiceCollection services)
+    // The page that is one too many says that there is no connection, and tries again.
+    static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
     {
-        services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        foreach (
-            var eager in services
-                .Where(x =>
-                    x.ServiceType == typeof(IHostedService)
-                    && x.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly
-                )
-                .ToList()
+        if (
+            !http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
+            || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
         )
-            services.Remove(eager);
+            return next(http);
+
+        http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        http.Response.Headers.RetryAfter = "10";
+        return Task.CompletedTask;
     }
 
     sealed class GatewayHealth(GatewayConnection gateway) : IHealthCheck
@@ -161,9 +117,8 @@ static class ConsolePaths
             "",
             ConsoleAssets.Folder,
             "_blazor",
-            "_framework",
             "logout",
-            .. typeof(App)
+            .. typeof(ConsolePaths)
                 .Assembly.GetTypes()
                 .SelectMany(x => x.GetCustomAttributes<RouteAttribute>(inherit: false))
                 .Select(x => FirstSegment(x.Template)),

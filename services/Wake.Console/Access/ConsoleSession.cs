@@ -38,4 +38,7 @@ public sealed class ConsoleSession
 sealed class ConsoleIdentity(ConsoleSession session) : ClaimsIdentity("console")
 {
     public ConsoleSession Session => session;
+
+    // Forms are protected for whoever has this name.
+    public override string Name => session.CallerId;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Wake.WebConsole;
@@ -9,7 +10,7 @@ static class LoginEndpoints
     public static void MapLogin(this IEndpointRouteBuilder routes)
     {
         routes.MapPost(ConsoleAccess.LoginPath, LogIn);
-        routes.MapPost("/logout", LogOut);
+        routes.MapPost("/logout", LogOut).WithMetadata(new RequireAntiforgeryTokenAttribute());
     }
 
     static async Task<IResult> LogIn(
@@ -38,6 +39,10 @@ static class LoginEndpoints
 
     static async Task<IResult> LogOut(HttpContext http, GatewayConnection gateway, CancellationToken cancel)
     {
+        // It reads nothing of the form, so nothing else looks whether it is ours.
+        if (http.Features.Get<IAntiforgeryValidationFeature>() is not { IsValid: true })
+            return Results.BadRequest();
+
         if (http.User.Identity is ConsoleIdentity { Session: var session })
         {
             session.End();

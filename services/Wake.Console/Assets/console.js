@@ -78,6 +78,13 @@ window.wakeConsole = (() => {
       return next;
     },
 
+    reveal() {
+      const named = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (!named) return;
+      named.classList.add('named');
+      named.scrollIntoView({ block: 'start' });
+    },
+
     async copy(text) {
       try {
         await navigator.clipboard.writeText(text);

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
@@ -433,6 +434,118 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task A_tab_that_nobody_sees_is_left_alone_and_then_shows_all()
+    {
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/events?type=hidden.happened");
+        await browser.Sees("No event is like that.");
+        await Visible(false);
+        await Post("before", 1);
+        await using var other = await ConsoleBrowser.OpenByCommand(wake);
+        await other.Goes("/events?type=hidden.happened");
+        await other.Sees("before-0");
+        await Post("after", 1);
+        await other.Sees("after-0");
+
+        Assert.Equal(0, await browser.Page.GetByText("before-0").CountAsync());
+        await Visible(true);
+        await browser.Sees("before-0");
+        await browser.Sees("after-0");
+
+        Task Visible(bool visible) =>
+            browser.Page.EvaluateAsync(
+                $"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {(visible ? "false" : "true")} }});"
+                    + "document.dispatchEvent(new Event('visibilitychange'))"
+            );
+
+        Task Post(string name, int count) => PostEvents("hidden.happened", name, count);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_events_at_once_do_not_freeze_a_page()
+    {
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/events?type=burst.happened");
+        await browser.Sees("No event is like that.");
+
+        for (var batch = 0; batch < 10; batch++)
+            await PostEvents("burst.happened", $"burst-{batch}", 1000);
+        await browser.Sees("burst-9-999");
+
+        // It answers a key while they are still told.
+        await browser.Page.Keyboard.PressAsync("Control+k");
+        await browser.Page.Locator(".palette input").WaitForAsync(new() { Timeout = 5_000 });
+        Assert.Equal(50, await browser.Page.Locator("tbody tr").CountAsync());
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_console_by_itself_works_under_a_prefix()
+    {
+        var key = await wake.WatchingSession("instant");
+        var secret = await CreateKey("sessions:read", "sessions:write");
+        var console = await wake.StartProcess(
+            "Wake.Console",
+            new Dictionary<string, string>
+            {
+                ["Console__GatewayUrl"] = $"{wake.Http.BaseAddress}",
+                ["Console__PathBase"] = "/wake",
+            }
+        );
+        await using var browser = await ConsoleBrowser.Open(console.Url);
+
+        await browser.Page.GotoAsync($"/wake/sessions/{Uri.EscapeDataString(key)}");
+        await browser.Page.GetByLabel("API key").FillAsync(secret);
+        await browser.Presses("Log in");
+        await browser.Page.GetByLabel("Say something").FillAsync("Hello from afar");
+        await browser.Presses("Wake it");
+        await browser.Page.Locator("#turn-1", new() { HasText = "Hello from afar" }).WaitForAsync();
+        Assert.EndsWith($"/wake/sessions/{Uri.EscapeDataString(key)}", browser.Page.Url);
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = "Events", Exact = true }).ClickAsync();
+        await browser.Page.WaitForURLAsync(x => x.EndsWith("/wake/events"));
+        Assert.Empty(browser.Problems);
+
+        // The wake of this machine's browsers is none of its business, and nothing is served above the prefix.
+        using var http = new HttpClient { BaseAddress = console.Url };
+        Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync("/sessions")).StatusCode);
+        Assert.DoesNotContain("wake open", await http.GetStringAsync("/wake/login"));
+        await console.Stop();
+    }
+
+    [Fact]
+    public async Task Pages_of_others_are_not_let_in_by_the_cookie()
+    {
+        var secret = await CreateKey("sessions:read", "sessions:write");
+        await using var browser = await LoggedIn(secret);
+        var cookie = (await browser.Page.Context.CookiesAsync()).Single();
+        using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false })
+        {
+            BaseAddress = wake.Http.BaseAddress,
+        };
+
+        Assert.Equal(HttpStatusCode.OK, await Answer("GET", "/sessions"));
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            await Answer("POST", "/_blazor/negotiate", ("Origin", "http://evil.example"))
+        );
+        Assert.Equal(HttpStatusCode.Forbidden, await Answer("GET", "/_blazor", ("Origin", "http://127.0.0.1:1")));
+        Assert.Equal(HttpStatusCode.Forbidden, await Answer("POST", "/logout", ("Sec-Fetch-Site", "cross-site")));
+        Assert.Equal(HttpStatusCode.BadRequest, await Answer("POST", "/logout"));
+        Assert.Equal(HttpStatusCode.OK, await Answer("GET", "/sessions"));
+
+        async Task<HttpStatusCode> Answer(string method, string path, params (string Name, string Value)[] headers)
+        {
+            using var request = new HttpRequestMessage(new(method), path)
+            {
+                Headers = { { "Cookie", $"{cookie.Name}={cookie.Value}" } },
+            };
+            foreach (var (name, value) in headers)
+                request.Headers.Add(name, value);
+            return (await http.SendAsync(request)).StatusCode;
+        }
+    }
+
+    [Fact]
     public async Task Links_lead_to_a_turn_and_to_an_event()
     {
         var key = await wake.WatchingSession("instant");
@@ -455,6 +568,24 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         var unknown = await WakeCommandLine.Run(wake.Here, null, "open", "nobody");
         Assert.Equal(1, unknown.ExitCode);
         Assert.Contains("neither a session nor an event nor a question nobody", unknown.Errors);
+    }
+
+    async Task PostEvents(string type, string name, int count)
+    {
+        var answer = await wake.Http.PostAsJsonAsync(
+            "/v1/events",
+            Enumerable
+                .Range(0, count)
+                .Select(x => new
+                {
+                    id = $"{name}-{x}",
+                    source = "test",
+                    type,
+                    subject = $"test:{name}",
+                    reason = $"{name}-{x}",
+                })
+        );
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
     async Task<ConsoleBrowser> LoggedIn(string secret)

@@ -645,7 +645,7 @@ public sealed class HttpShapes
             """
         ),
         (new StoredTranscriptFile("p", 1, "a"), """{"path":"p","bytes":1,"sha256":"a"}"""),
-        (new Caller("owner", ["admin"]), """{"id":"owner","scopes":["admin"]}"""),
+        (new Contracts.Http.Caller("owner", ["admin"]), """{"id":"owner","scopes":["admin"]}"""),
         (new Invitation("/open?code=c", Time), """{"path":"/open?code=c","expiresAt":"2031-02-03T04:05:06+00:00"}"""),
     ];
 

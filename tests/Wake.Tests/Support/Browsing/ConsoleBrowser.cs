@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Playwright;
 using Wake.Testing;
+using Wake.Tests.HouseRules;
 
 namespace Wake.Tests.Support;
 
