@@ -91,8 +91,9 @@ public sealed class EventList(NpgsqlDataSource database)
         if (await events.MaxAsync(x => (long?)x.Seq, cancel) is not { } newest)
             return null;
 
+        // Whether there is one before would be asked of the whole table; the first of them the index knows.
         var end = newest + 1 - Window;
-        return await events.AnyAsync(x => x.Seq < end, cancel) ? end : null;
+        return await events.MinAsync(x => (long?)x.Seq, cancel) < end ? end : null;
     }
 
     static IQueryable<EventRow> Filter(StoreContext db, EventQuery query)
