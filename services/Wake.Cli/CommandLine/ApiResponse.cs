@@ -140,6 +140,7 @@ sealed partial class CliJson : JsonSerializerContext;
 [JsonSerializable(typeof(NewScheduledWake))]
 [JsonSerializable(typeof(ResetRequest))]
 [JsonSerializable(typeof(NewPause))]
+[JsonSerializable(typeof(ReplayChanges))]
 [JsonSerializable(typeof(NewWatch))]
 [JsonSerializable(typeof(RouteDefinition))]
 [JsonSerializable(typeof(NewAnswer))]
