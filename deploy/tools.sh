@@ -89,10 +89,11 @@ need_claude() {
   locked "claude-$1" "$(tools)/claude-$1" && "$(claude_program "$1")" --version >/dev/null || fail "claude $1 could not be installed from npm."
 }
 
-# What the tests run JavaScript with: an AMQP client, validators of JSON Schema and AsyncAPI, and the schemas of Kubernetes.
+# What the tests run JavaScript with: an AMQP client, validators of JSON Schema and AsyncAPI, the schemas of Kubernetes, and
+# axe-core, which judges whether everybody can use a page.
 need_node_packages() {
   local package missing=
-  for package in amqplib @asyncapi/specs yaml kubernetes-models @kubernetes-models/keda; do
+  for package in amqplib axe-core @asyncapi/specs yaml kubernetes-models @kubernetes-models/keda; do
     [ -d "$(tools)/node/node_modules/$package" ] || missing=yes
   done
   [ "$missing" ] || return 0
@@ -139,3 +140,12 @@ need_tmux() {
   say "Installing tmux"
   apt_install tmux || fail "tmux is missing. Install it and run this again."
 }
+
+# The browser in which the tests use the console.
+need_chromium() {
+  [ -x "$(chromium_program)" ] && return
+  say "Installing Chromium"
+  apt_install chromium || fail "Chromium is missing. Install it, or name its program in WAKE_CHROMIUM, and run this again."
+}
+
+chromium_program() { printf '%s' "${WAKE_CHROMIUM:-/usr/bin/chromium}"; }

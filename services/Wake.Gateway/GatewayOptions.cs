@@ -18,7 +18,8 @@ public sealed class GatewayOptions : IValidatableObject
     /// </summary>
     public string? TokenFile { get; init; }
 
-    /// <summary>How many may follow the ledger (<c>/v1/tail</c>) at once. One more is answered 503.</summary>
+    /// <summary>How many may follow the ledger (<c>/v1/tail</c>) at once, and how many turns. One more is answered
+    /// 503.</summary>
     [Range(1, 10_000)]
     public int MaxFollowers { get; init; } = 256;
 

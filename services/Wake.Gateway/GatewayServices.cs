@@ -29,6 +29,7 @@ public static class GatewayServices
         builder.AddApiKeyAuthentication();
         builder.Services.AddSingleton<PreferWait>();
         builder.Services.AddSingleton<LedgerFeed>();
+        builder.Services.AddSingleton<TranscriptFeed>();
         builder.Services.AddSingleton<TerminalTurns>();
         builder.Services.AddSingleton<TerminalHooks>();
         builder.Services.AddSingleton<TerminalConnections>();
@@ -71,9 +72,12 @@ public static class GatewayServices
         api.MapEvents();
         api.MapReplay();
         api.MapSessions();
+        api.MapSessionBatch();
+        api.MapTranscripts();
         api.MapTerminals();
         api.MapSchedule();
         api.MapCosts();
+        api.MapRunners();
         api.MapAudit();
         api.MapConfig();
         api.MapWatches();
@@ -85,5 +89,6 @@ public static class GatewayServices
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();
+        api.MapCaller();
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Options;
 using Wake.Coordinator;
@@ -13,6 +14,7 @@ using Wake.Producing;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Store;
+using Wake.WebConsole;
 
 namespace Wake.Standalone;
 
@@ -177,6 +179,9 @@ public static class StandaloneHost
         // What runs in a turn knows where it is, and finds nothing else of it.
         if (builder.Configuration[RunUrlSetting] is null)
             builder.Configuration.AddInMemoryCollection([new(RunUrlSetting, $"http://{door.LocalEndPoint}")]);
+        builder.Configuration.AddInMemoryCollection([
+            new($"{ConsoleOptions.Section}:{nameof(ConsoleOptions.GatewayUrl)}", $"http://{door.LocalEndPoint}"),
+        ]);
         if (builder.Configuration["Logging:LogLevel:Default"] is null)
             builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Wake", LogLevel.Information);
 
@@ -194,6 +199,7 @@ public static class StandaloneHost
         var app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => hasStarted = true);
         app.MapHealth();
+        app.UseConsole();
         app.MapGateway();
         app.MapGitHub();
         app.MapWebhooks();
@@ -259,6 +265,8 @@ public static class StandaloneHost
         builder.AddWebhooks();
         builder.AddCron();
         builder.AddNotifier();
+        builder.AddConsole();
+        builder.Services.AddSingleton(new LocalBrowsers(async http => (await http.AuthenticateAsync()).Succeeded));
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();

@@ -6,8 +6,12 @@ public static class ApiScopes
     /// <summary>Publish events, and replay them.</summary>
     public const string EventsWrite = "events:write";
 
-    /// <summary>Read everything but the keys: sessions, watches, routes, questions, the ledger, costs.</summary>
+    /// <summary>Read sessions, watches, routes, questions, the ledger, costs: everything but keys and
+    /// transcripts.</summary>
     public const string SessionsRead = "sessions:read";
+
+    /// <summary>Read what was said in turns: their transcripts.</summary>
+    public const string TranscriptsRead = "transcripts:read";
 
     /// <summary>Register, wake and close sessions; make and end watches and routes.</summary>
     public const string SessionsWrite = "sessions:write";
@@ -20,5 +24,5 @@ public static class ApiScopes
 
     /// <summary>Every scope there is.</summary>
     public static IReadOnlyList<string> All { get; } =
-    [EventsWrite, SessionsRead, SessionsWrite, QuestionsAnswer, Admin];
+    [EventsWrite, SessionsRead, TranscriptsRead, SessionsWrite, QuestionsAnswer, Admin];
 }

@@ -12,12 +12,28 @@ public static class TurnMessage
     /// interrupt, after the second failure of the API; 2.1.329).
     /// </summary>
     public static Guid IdOf(ClaimedTurn turn) =>
+        IdOf(turn.SessionId, turn.WakeNumber, turn.MessageSalt, turn.LastAcknowledgedAttempt);
+
+    /// <summary>The ids that the message of a turn may have in its transcript.</summary>
+    public static IReadOnlySet<string> IdsOf(TurnInTranscript turn) =>
+        Ids(turn.SessionId, turn.Number, turn.MessageSalt, turn.Answered);
+
+    /// <summary>Those of the turn after it.</summary>
+    public static IReadOnlySet<string> IdsOfNext(TurnInTranscript turn) =>
+        turn.Next is { } next
+            ? Ids(turn.SessionId, turn.Number + 1, next.MessageSalt, next.Answered)
+            : new HashSet<string>();
+
+    static HashSet<string> Ids(Guid sessionId, int wake, Guid? salt, int acknowledged) =>
+        [.. Enumerable.Range(0, acknowledged + 1).Select(x => $"{IdOf(sessionId, wake, salt, x)}")];
+
+    static Guid IdOf(Guid sessionId, int wake, Guid? salt, int acknowledged) =>
         Uuid5.Create(
-            turn.SessionId,
+            sessionId,
             string.Concat(
-                $"wake {turn.WakeNumber}",
-                turn.MessageSalt is { } salt ? $" {salt}" : "",
-                turn.LastAcknowledgedAttempt == 0 ? "" : $" after attempt {turn.LastAcknowledgedAttempt}"
+                $"wake {wake}",
+                salt is null ? "" : $" {salt}",
+                acknowledged == 0 ? "" : $" after attempt {acknowledged}"
             )
         );
 }

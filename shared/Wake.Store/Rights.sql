@@ -39,7 +39,7 @@ begin
         ('wake_coordinator', 'usage', 'sequence events_seq'),
 
         -- The door: people register, watch, ask, answer and make keys through it, and open sessions take their turns. It saves
-        -- transcripts and reads none.
+        -- transcripts, and shows what turns have written there.
         ('wake_gateway', 'select', 'table migrations'),
         ('wake_gateway', 'select, insert, update', 'table sessions'),
         ('wake_gateway', 'select, insert, update', 'table session_ids'),
@@ -62,13 +62,14 @@ begin
         ('wake_gateway', 'select', 'table reports'),
         ('wake_gateway', 'select', 'table report_turns'),
         ('wake_gateway', 'select', 'table profile_pools'),
+        ('wake_gateway', 'select', 'table runners'),
         ('wake_gateway', 'select', 'table breaker_limits'),
         ('wake_gateway', 'select', 'table own_logins'),
         ('wake_gateway', 'select, insert, update', 'table questions'),
         ('wake_gateway', 'select, insert, update', 'table spending'),
         ('wake_gateway', 'select, insert, update', 'table transcripts'),
         ('wake_gateway', 'select, insert, update', 'table transcript_files'),
-        ('wake_gateway', 'select (copy, start), insert', 'table transcript_segments'),
+        ('wake_gateway', 'select, insert', 'table transcript_segments'),
         ('wake_gateway', 'select, insert', 'table duplicates'),
         ('wake_gateway', 'select, insert', 'table collisions'),
         ('wake_gateway', 'select, insert', 'table decisions'),
@@ -86,6 +87,7 @@ begin
         ('wake_runner', 'select, insert, update (answer, reason, answered_at)', 'table fact_checks'),
         ('wake_runner', 'select, insert, update (reset_at)', 'table ci_attempts'),
         ('wake_runner', 'select', 'table profile_pools'),
+        ('wake_runner', 'select, insert, update, delete', 'table runners'),
         ('wake_runner', 'select', 'table watches'),
         ('wake_runner', 'select', 'table routes'),
         ('wake_runner', 'select', 'table events'),

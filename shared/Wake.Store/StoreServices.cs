@@ -26,11 +26,13 @@ public static class StoreServices
         services.AddSingleton<Terminals>();
         services.AddSingleton<Questions>();
         services.AddSingleton<Transcripts>();
+        services.AddSingleton<TurnTranscripts>();
         services.AddSingleton<Costs>();
         services.AddSingleton<ConsistencyAudit>();
         services.AddSingleton<EventRetention>();
         services.AddSingleton<WakeTimers>();
         services.AddSingleton<RunnerNames>();
+        services.AddSingleton<Runners>();
         services.AddSingleton<StoredTraceContexts>();
         services.AddSingleton<Backlog>();
         services.AddSingleton<Explanations>();
@@ -38,6 +40,7 @@ public static class StoreServices
         services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<InboxEntries>();
         services.AddSingleton<EventList>();
+        services.AddSingleton<SourceList>();
         return services;
     }
 }

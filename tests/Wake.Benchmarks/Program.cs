@@ -18,6 +18,7 @@ string[] all =
     "open",
     "attended",
     "reading",
+    "console",
     "held",
 ];
 
@@ -39,6 +40,7 @@ var kinds = new Argument<string[]>("kind")
         open: what the plugin adds to the start of the real claude in a terminal.
         attended: an event's way to the model in a session that is open in a terminal, beside the barest hook that wakes one.
         reading: lists and look-ups in a store of a million events, beside statements written by hand.
+        console: what each page of a console asks of a store of a million events and 300,000 turns.
         held: a session with 1,000 events that a pause holds, and with 10,000.
         """,
     Arity = ArgumentArity.ZeroOrMore,
@@ -191,6 +193,9 @@ static async Task Measure(
             break;
         case "reading":
             await Reading.Run(figures, times);
+            break;
+        case "console":
+            await ConsolePages.Run(figures, times);
             break;
         case "held":
             await HeldBacklog.Run(figures, times);

@@ -26,6 +26,7 @@ static class CommandTree
         ("unpause", () => new UnpauseCommand()),
         ("pauses", () => new PausesCommand()),
         ("breakers", () => new BreakersCommand()),
+        ("runners", () => new RunnersCommand()),
         ("notifications", () => new NotificationsCommand()),
         ("notify", () => new NotifyCommand()),
         ("questions", () => new QuestionsCommand()),

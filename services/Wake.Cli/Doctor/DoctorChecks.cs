@@ -483,7 +483,12 @@ sealed class DoctorChecks(DataFolder folder, string? data)
 
             return await wake.Get("/v1/sessions?limit=1", cancel) is { Status: HttpStatusCode.Unauthorized } locked
                 ? new("Wake", false, "runs, but does not let this wake in", locked.ToException().Message)
-                : new("Wake", true, $"runs at {health.RequestUri.GetLeftPart(UriPartial.Authority)}, ready", null);
+                : new(
+                    "Wake",
+                    true,
+                    $"runs at {health.RequestUri.GetLeftPart(UriPartial.Authority)}, ready",
+                    wake.Url.IsLoopback ? "Look at it in a browser with: wake open" : null
+                );
         }
         catch (CommandException none)
         {

@@ -6,9 +6,19 @@ namespace Wake.Cli;
 static class DryRun
 {
     /// <summary>Asks, and says it.</summary>
-    public static async Task<int> Send(WakeClient wake, byte[] events, Output output, CancellationToken cancel)
+    public static Task<int> Send(WakeClient wake, byte[] events, Output output, CancellationToken cancel) =>
+        Send(wake, "/v1/events?dryRun=true", events, output, cancel);
+
+    /// <summary>The same of another way to publish.</summary>
+    public static async Task<int> Send(
+        WakeClient wake,
+        string path,
+        byte[] body,
+        Output output,
+        CancellationToken cancel
+    )
     {
-        var answer = (await wake.Post("/v1/events?dryRun=true", events, cancel)).EnsureSuccess();
+        var answer = (await wake.Post(path, body, cancel)).EnsureSuccess();
         if (output.Json)
         {
             output.Raw(answer.Body);

@@ -14,9 +14,11 @@ sealed class EventsCommand : ClientCommand
     readonly Option<string?> outcome = Text(
             "--outcome",
             "OUTCOME",
-            "that were routed to a session (routed), or to none (unwatched)."
+            "that were routed to a session (routed), or to none (unwatched); that caused a turn (woke), or were taken "
+                + "along by one (coalesced); that were observed more than once (duplicate); that had expired, or no "
+                + "longer held, before a turn took them (stale)."
         )
-        .AcceptOnlyFromAmong("routed", "unwatched");
+        .AcceptOnlyFromAmong("routed", "unwatched", "woke", "coalesced", "duplicate", "stale");
     readonly Option<DateTimeOffset?> since = TimeFormat.PastOption("--since", "Only those accepted since then.");
     readonly Option<DateTimeOffset?> until = TimeFormat.PastOption("--until", "Only those accepted before then.");
     readonly Option<int> limit = new("--limit")
@@ -48,7 +50,7 @@ sealed class EventsCommand : ClientCommand
         CancellationToken cancel
     )
     {
-        var asked = WakeClient.WithQuery(
+        var path = WakeClient.WithQuery(
             "/v1/events",
             ("limit", $"{given.GetValue(limit)}"),
             ("subject", given.GetValue(subject)),
@@ -58,10 +60,14 @@ sealed class EventsCommand : ClientCommand
             ("session", given.GetValue(session)),
             ("outcome", given.GetValue(outcome)),
             ("since", given.GetValue(since)?.ToString("O")),
-            ("until", given.GetValue(until)?.ToString("O")),
-            ("cursor", given.GetValue(cursor))
+            ("until", given.GetValue(until)?.ToString("O"))
         );
-        var answer = (await wake.Get(asked, cancel)).EnsureSuccess();
+        var answer = await Read(given.GetValue(cursor));
+
+        // A page that has found none may be followed by one that has.
+        while (answer.NextCursor is { } next && answer.ReadAs(CliJson.Default.EventSummaryArray) is [])
+            answer = await Read(next);
+
         if (output.Json)
             output.Raw(answer.Body);
         else
@@ -69,6 +75,11 @@ sealed class EventsCommand : ClientCommand
 
         NoteNextPage("wake events", answer);
         return 0;
+
+        async Task<ApiResponse> Read(string? page) =>
+            (
+                await wake.Get(page is null ? path : $"{path}&cursor={Uri.EscapeDataString(page)}", cancel)
+            ).EnsureSuccess();
     }
 
     static void Show(EventSummary[] events, Output output)

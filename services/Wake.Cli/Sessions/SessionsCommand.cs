@@ -3,7 +3,8 @@ using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake sessions</c>: lists them; shows, adds, resets and closes one, and what it may do.</summary>
+/// <summary><c>wake sessions</c>: lists them; shows, adds, resets and closes one, what it said, and what it may
+/// do.</summary>
 sealed class SessionsCommand : ClientCommand
 {
     const int Limit = 1000;
@@ -64,6 +65,7 @@ sealed class SessionsCommand : ClientCommand
         Accepts(after, state, profile, subject, workspace, text, closed, sort, cursor);
         Add(new ShowSessionCommand());
         Add(new AddSessionCommand());
+        Add(new TranscriptCommand());
         Add(new SessionPermissionsCommand());
         Add(new ResetSessionCommand());
         Add(new CloseSessionCommand());

@@ -56,7 +56,11 @@ static class EventsApi
         [Description("Only those of this type; * stands for anything.")] string? type = null,
         [Description("Only those of this source; * stands for anything.")] string? source = null,
         [Description("Only those with this text in their reason, subject or id.")] string? text = null,
-        [Description("Only those that were routed to a session (routed), or to none (unwatched).")]
+        [Description(
+            "Only those that were routed to a session (routed), or to none (unwatched); that caused a turn (woke), or "
+                + "were taken along by one (coalesced); that were observed more than once (duplicate); that had "
+                + "expired, or no longer held, before a turn took them (stale)."
+        )]
             string? outcome = null,
         [Description("Only those that were routed to the session of this key.")] string? session = null,
         [Description("Only those accepted at this moment or later.")] DateTimeOffset? since = null,
@@ -71,8 +75,9 @@ static class EventsApi
         var caller = Caller.From(http);
         if (caller.Run is { } run && !caller.MayActFor(session ??= run.Key))
             return ApiKeyAuthentication.ForbiddenForOtherSession(run);
-        if (outcome is not (null or "routed" or "unwatched"))
-            return ProblemResults.Invalid("outcome", "must be routed or unwatched.");
+        List<(string, string)> problems = [];
+        if (!RequestValidation.TryParseWord<EventOutcome>("outcome", outcome, problems, out var became))
+            return ProblemResults.Invalid(problems);
 
         var query = new EventQuery
         {
@@ -80,7 +85,7 @@ static class EventsApi
             Type = type,
             Source = source,
             Text = text,
-            Routed = outcome is null ? null : outcome == "routed",
+            Outcome = became,
             Session = session,
             Since = since,
             Until = until,

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.ComponentModel;
 using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
@@ -42,6 +43,18 @@ static class ExplainApi
             .WithSummary("Events that came under the dedup key of another fact.")
             .Produces<Contract.Collisions>();
         routes
+            .MapGet("/v1/activity", Activity)
+            .RequireScope(ApiScopes.SessionsRead)
+            .WithName("ListActivity")
+            .WithTags("explain")
+            .WithSummary(
+                "What people did, the newest first: wakes and replays that they asked for, answers, what they allowed, "
+                    + "closed, reset and paused."
+            )
+            .WithNextPage()
+            .Produces<IReadOnlyList<Contract.LedgerLine>>()
+            .ProducesValidationProblem();
+        routes
             .MapGet("/v1/tail", Tail)
             .RequireScope(ApiScopes.SessionsRead)
             .WithName("Tail")
@@ -79,6 +92,29 @@ static class ExplainApi
                 StatusCodes.Status404NotFound,
                 $"There is no session {named.Value}. wake sessions lists them."
             );
+
+    static async Task<IResult> Activity(
+        HttpContext http,
+        Explanations explain,
+        CancellationToken cancel,
+        int limit = 100,
+        [Description(PageLinks.CursorDescription)] string? cursor = null
+    )
+    {
+        if (RequestValidation.ValidateLimit(limit) is { } wrong)
+            return wrong;
+
+        try
+        {
+            var page = await explain.ListActivity(limit, cursor, cancel);
+            http.LinkNextPage(page.Next);
+            return Results.Ok(page.Rows.Select(x => x.ToContract()));
+        }
+        catch (PageCursorException)
+        {
+            return PageLinks.InvalidCursor();
+        }
+    }
 
     static async Task<IResult> Tail(
         LedgerFeed feed,

@@ -77,7 +77,10 @@ static class PausesApi
             body.Until,
             body.Interrupt,
             body.Reason
-        );
+        )
+        {
+            By = SessionsApi.By(http),
+        };
         return await pauses.Add(wanted, cancel, http.NewOperationId()) is { } pause
             ? Results.Created($"/v1/pauses/{pause.Id}", pause.ToContract())
             : NotFound(scope, body.Name!);
@@ -86,9 +89,15 @@ static class PausesApi
     static async Task<IResult> List(Pauses pauses, CancellationToken cancel) =>
         Results.Ok((await pauses.List(cancel)).Select(x => x.ToContract()));
 
-    static async Task<IResult> End(Guid id, Pauses pauses, WakeTimers timers, CancellationToken cancel)
+    static async Task<IResult> End(
+        Guid id,
+        HttpContext http,
+        Pauses pauses,
+        WakeTimers timers,
+        CancellationToken cancel
+    )
     {
-        if (!await pauses.End(id, cancel))
+        if (!await pauses.End(id, cancel, SessionsApi.By(http)))
             return ProblemResults.Create(StatusCodes.Status404NotFound, $"No pause {id} is in force.");
 
         await timers.NotifySweepers();

@@ -111,7 +111,7 @@ static class QuestionsApi
             Shown = body.Allow is true ? question.Permission?.Hash : null,
             ForSession = body.ForSession,
         };
-        var by = $"{Caller.From(http).Id} over the API";
+        var by = SessionsApi.By(http);
         var first = body.Allow is not null
             ? await questions.AnswerPermission(id, decision, cancel, by)
             : await questions.Answer(id, answers, cancel, by);

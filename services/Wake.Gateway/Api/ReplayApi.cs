@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Store;
 using Contract = Wake.Contracts.Http;
@@ -14,9 +15,17 @@ static class ReplayApi
             .WithName("ReplayEvent")
             .RequireScope(ApiScopes.EventsWrite)
             .WithIdempotencyKey()
+            .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxBytes))
             .WithSummary(
                 "Publish an event once more, as a new one that says which it repeats. Whoever watches it now is told."
             )
+            .WithDescription(
+                "A body says what is to be otherwise; without one it is the same again. With dryRun=true it answers "
+                    + "200 with which sessions would receive it, and why, and publishes nothing; a key without the "
+                    + "scope sessions:read is told only how many."
+            )
+            .Produces<Contract.DryRunResult>()
+            .ProducesValidationProblem()
             .Produces<Contract.IntakeResult>(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status404NotFound);
 
@@ -27,7 +36,9 @@ static class ReplayApi
         EventIngress door,
         TimeProvider time,
         CancellationToken cancel,
-        string? source = null
+        Contract.ReplayChanges? body = null,
+        string? source = null,
+        bool dryRun = false
     )
     {
         if (await explain.ExplainEvent(named.Value, source, cancel) is not { Event: var original })
@@ -40,34 +51,60 @@ static class ReplayApi
                 $"A wake that was asked for is a person's word: to ask again needs the scope {ApiScopes.SessionsWrite}."
             );
 
+        var changes = body ?? new();
+        var changed = changes != new Contract.ReplayChanges();
+        if (changed && EventValidation.IsReserved(original.Type))
+            return ProblemResults.Invalid("type", "of the event is Wake's own, and what Wake says is not changed.");
+
         // By its first source: that of the repetition is Wake's own. What they may not tell they do not learn of
         // either.
         if (caller.Refusal(original with { Urgent = false }) is not null)
             return EventNotFound(named);
 
-        var decisions = await door.Accept(
-            http,
-            [
-                original with
-                {
-                    Id = http.NewOperationId().ToString(),
-                    Source = "wake:replay",
-                    ReplayOf = original.Id,
-                    Urgent = original.Urgent && caller.HasScope(ApiScopes.SessionsWrite),
+        var edited = original with
+        {
+            Type = changes.Type ?? original.Type,
+            Subject = changes.Subject ?? original.Subject,
+            Reason = changes.Reason ?? original.Reason,
+            Delivery = changes.Delivery ?? original.Delivery,
+            Data = changes.Data ?? original.Data,
+            Urgent = original.Urgent && caller.HasScope(ApiScopes.SessionsWrite),
+        };
+        if (changed)
+        {
+            // As if it came by the door, where nobody has a source of Wake's own.
+            if (EventValidation.Problems(edited with { Source = "replay" }) is { Count: > 0 } problems)
+                return ProblemResults.Invalid(problems);
+            if (EventJson.Serialize(edited).Length is > EventLimits.MaxBytes and var size)
+                return ProblemResults.Invalid(
+                    "data",
+                    $"makes an event of {size} bytes; {EventLimits.MaxBytes} are allowed."
+                );
+            if (caller.Refusal(edited) is { } refusal)
+                return refusal;
+        }
 
-                    // Somebody repeats it here, and no forge: only what Wake itself has said it says again.
-                    VerifiedBy =
-                        original.VerifiedBy == WakeRequested.VerifiedByWake ? WakeRequested.VerifiedByWake : null,
-                    Namespace = caller.Namespace,
+        var repeated = edited with
+        {
+            Id = http.NewOperationId().ToString(),
+            Source = "wake:replay",
+            ReplayOf = original.Id,
 
-                    // Another fact, or it would be a duplicate; and wished for now, whenever the first was over.
-                    DedupKey = null,
-                    Expires = original.Expires > time.GetUtcNow() ? original.Expires : null,
-                },
-            ],
-            cancel
-        );
-        return Results.Accepted(null, decisions[0].ToContract());
+            // Somebody repeats it here, and no forge: only what Wake itself has said it says again.
+            VerifiedBy = original.VerifiedBy == WakeRequested.VerifiedByWake ? WakeRequested.VerifiedByWake : null,
+            Namespace = caller.Namespace,
+
+            // Another fact, or it would be a duplicate; and wished for now, whenever the first was over.
+            DedupKey = null,
+            Expires = original.Expires > time.GetUtcNow() ? original.Expires : null,
+        };
+        if (dryRun)
+        {
+            var tried = (await door.DryRun([repeated], cancel))[0];
+            return Results.Ok((caller.HasScope(ApiScopes.SessionsRead) ? tried : tried.WithoutSessions()).ToContract());
+        }
+
+        return Results.Accepted(null, (await door.Accept(http, [repeated], cancel))[0].ToContract());
     }
 
     static IResult EventNotFound(PathKey named) =>

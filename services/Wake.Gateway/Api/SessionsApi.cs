@@ -243,9 +243,15 @@ static class SessionsApi
             ? Results.Ok(await WithNotice(session, sessions, notice, cancel))
             : SessionNotFound(named);
 
-    static async Task<IResult> Close(PathKey named, Sessions sessions, WakeTimers timers, CancellationToken cancel)
+    static async Task<IResult> Close(
+        PathKey named,
+        HttpContext http,
+        Sessions sessions,
+        WakeTimers timers,
+        CancellationToken cancel
+    )
     {
-        if (!await sessions.Close(named.Value, cancel))
+        if (!await sessions.Close(named.Value, cancel, By(http)))
             return SessionNotFound(named);
 
         await timers.NotifySweepers();
@@ -253,6 +259,7 @@ static class SessionsApi
     }
 
     static async Task<IResult> CloseBySubject(
+        HttpContext http,
         Sessions sessions,
         WakeTimers timers,
         CancellationToken cancel,
@@ -262,7 +269,7 @@ static class SessionsApi
         if (RequestValidation.RequiredText("subject", subject, EventLimits.MaxKeyLength) is { } problem)
             return ProblemResults.Invalid([problem]);
 
-        var closed = await sessions.CloseBySubject(subject!, cancel);
+        var closed = await sessions.CloseBySubject(subject!, cancel, By(http));
         if (closed is not [])
             await timers.NotifySweepers();
         return Results.Ok(new Contract.ClosedSessions(closed));
@@ -300,7 +307,7 @@ static class SessionsApi
         if (await sessions.Find(named.Value, cancel) is not { } session)
             return SessionNotFound(named);
 
-        return await questions.Withdraw(session.Id, id, $"{Caller.From(http).Id} over the API", cancel)
+        return await questions.Withdraw(session.Id, id, By(http), cancel)
             ? Results.NoContent()
             : ProblemResults.Create(
                 StatusCodes.Status404NotFound,
@@ -369,6 +376,9 @@ static class SessionsApi
             ? EventsApi.AwaitedResult(single: true, awaited)
             : Results.Accepted(null, decisions[0].ToContract());
     }
+
+    /// <summary>Who does it, as the ledger says it.</summary>
+    internal static string By(HttpContext http) => $"{Caller.From(http).Id} over the API";
 
     internal static IResult SessionNotFound(PathKey named) =>
         ProblemResults.Create(

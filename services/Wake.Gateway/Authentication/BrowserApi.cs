@@ -20,6 +20,13 @@ static class BrowserApi
             .WithTags("operations")
             .WithSummary("A path that lets one browser of this machine in, once and within a minute. For wake open.")
             .Produces<Contract.Invitation>();
+        routes
+            .MapDelete("/v1/browser", End)
+            .RequireScope(ApiScopes.Admin)
+            .WithName("CloseBrowser")
+            .WithTags("operations")
+            .WithSummary("The browser that asks this is let in no more.")
+            .Produces(StatusCodes.Status204NoContent);
         routes.MapGet("/open", Open).AllowAnonymous().ExcludeFromDescription();
     }
 
@@ -38,8 +45,15 @@ static class BrowserApi
         return Results.Ok(new Contract.Invitation($"/open?code={code}", ends));
     }
 
+    static IResult End(HttpContext http, BrowserSessions browsers)
+    {
+        if (http.Request.Cookies[Cookie] is { } cookie)
+            browsers.End(cookie);
+        return Results.NoContent();
+    }
+
     // Not by redirect: a page that another program opened does not send a cookie that is SameSite=Strict on.
-    static IResult Open(HttpContext http, BrowserSessions browsers, string code = "")
+    static IResult Open(HttpContext http, BrowserSessions browsers, string code = "", string? to = null)
     {
         http.Response.Headers.CacheControl = "no-store";
         if (ApiKeyAuthentication.RejectNonLocal(http) is { } elsewhere)
@@ -67,14 +81,23 @@ static class BrowserApi
                 IsEssential = true,
             }
         );
-        return Page(StatusCodes.Status200OK, $"This browser is let in until {ends:u}.", "/openapi/v1.json");
+        return Page(StatusCodes.Status200OK, $"This browser is let in until {ends:u}.", IsOwnPath(to) ? to! : "/");
     }
 
-    static IResult Page(int status, string text, string? link = null) =>
+    // Of this very address: a link that somebody was sent must not lead elsewhere.
+    static bool IsOwnPath(string? path) =>
+        path is ['/', ..] && (path.Length == 1 || path[1] is not '/') && !path.Any(x => x == '\\' || char.IsControl(x));
+
+    static IResult Page(int status, string text, string? onward = null) =>
         Results.Content(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title>"
+                + (
+                    onward is null
+                        ? ""
+                        : $"<meta http-equiv=\"refresh\" content=\"0;url={WebUtility.HtmlEncode(onward)}\">"
+                )
                 + $"<p>{WebUtility.HtmlEncode(text)}</p>"
-                + (link is null ? "" : $"<p>The API: <a href=\"{link}\">{link}</a></p>"),
+                + (onward is null ? "" : $"<p><a href=\"{WebUtility.HtmlEncode(onward)}\">The console</a></p>"),
             "text/html",
             Encoding.UTF8,
             status

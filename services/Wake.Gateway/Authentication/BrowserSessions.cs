@@ -39,6 +39,16 @@ sealed class BrowserSessions(TimeProvider time)
             return Find(cookies, cookie) is not null;
     }
 
+    /// <summary>Lets a browser in no more.</summary>
+    public void End(string cookie)
+    {
+        lock (mutex)
+        {
+            if (Find(cookies, cookie) is { } entry)
+                cookies.Remove(entry);
+        }
+    }
+
     (string, DateTimeOffset) Issue(List<Entry> entries, TimeSpan lasts)
     {
         var (secret, ends) = (SecretTokens.Generate(), time.GetUtcNow() + lasts);

@@ -55,6 +55,19 @@ static class SessionMapping
     public static Contract.ScheduledWake ToContract(this ScheduledWake wake) =>
         new(wake.Id, wake.Session, wake.Reason, wake.At);
 
+    public static SessionState ToStore(this Contract.SessionState state) =>
+        state switch
+        {
+            Contract.SessionState.Idle => SessionState.Idle,
+            Contract.SessionState.Dispatched => SessionState.Dispatched,
+            Contract.SessionState.Waiting => SessionState.Waiting,
+            Contract.SessionState.Running => SessionState.Running,
+            Contract.SessionState.Parked => SessionState.Parked,
+            Contract.SessionState.WaitingForAnswer => SessionState.WaitingForAnswer,
+            Contract.SessionState.Closed => SessionState.Closed,
+            _ => throw new InvalidOperationException($"Unknown {state}."),
+        };
+
     static Contract.SessionState ToContract(this SessionState state) =>
         state switch
         {

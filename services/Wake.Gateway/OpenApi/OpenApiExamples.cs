@@ -28,6 +28,16 @@ static class OpenApiExamples
             "202",
             """{"id": "01234567-89ab-7def-8123-456789abcdef", "outcome": "routed", "sessions": ["implementer"]}"""
         ),
+        ["BatchSessions"] = (
+            """{"action": "close", "filter": {"state": "idle", "profile": "default"}, "dryRun": true}""",
+            "200",
+            """{"dryRun": true, "sessions": ["implementer"]}"""
+        ),
+        ["ReplayEvent"] = (
+            """{"reason": "The build of #972 failed: 3 tests", "data": {"log": "https://ci.example.com/4711"}}""",
+            "202",
+            """{"id": "01234567-89ab-7def-8123-456789abcdef", "outcome": "routed", "sessions": ["implementer"]}"""
+        ),
         ["ScheduleWake"] = (
             """{"reason": "Look whether the deployment holds", "at": "2031-02-03T04:05:06Z"}""",
             "202",

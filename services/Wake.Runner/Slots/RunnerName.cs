@@ -9,11 +9,18 @@ namespace Wake.Runner;
 /// What this runner is called: as the settings say, or, where another runner on the same database goes by that name,
 /// with a number after it. Held in the database for as long as the process lives; a hold that breaks is taken again.
 /// </summary>
-sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, TimeProvider time, ILogger<RunnerName> log)
-    : BackgroundService
+sealed class RunnerName(
+    RunnerNames names,
+    Runners runners,
+    IOptions<RunnerOptions> options,
+    TimeProvider time,
+    ILogger<RunnerName> log
+) : BackgroundService
 {
     // Between two attempts to reach the database.
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    static readonly string OwnVersion = typeof(RunnerName).Assembly.GetName().Version!.ToString(3);
 
     RunnerNameLock? held;
 
@@ -68,13 +75,38 @@ sealed class RunnerName(RunnerNames names, IOptions<RunnerOptions> options, Time
             await held.DisposeAsync();
     }
 
+    Task Register(string name, CancellationToken cancel) =>
+        runners.Register(
+            name,
+            options.Value.Pool,
+            options.Value.Slots,
+            options.Value.UrgentSlots,
+            options.Value.WarmSessions,
+            OwnVersion,
+            cancel
+        );
+
     async Task<RunnerNameLock?> Acquire(string name, RunnerNameLock? before, CancellationToken cancel)
     {
         while (true)
         {
             try
             {
-                return await names.Acquire(name, before, cancel);
+                if (await names.Acquire(name, before, cancel) is not { } held)
+                    return null;
+
+                try
+                {
+                    await Register(name, cancel);
+                }
+                catch
+                {
+                    // Or the next attempt would find the name taken.
+                    await held.DisposeAsync();
+                    throw;
+                }
+
+                return held;
             }
             catch (Exception down) when (PostgresErrors.IsFailure(down))
             {

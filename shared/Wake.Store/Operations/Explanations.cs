@@ -334,6 +334,84 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
         );
     }
 
+    /// <summary>A page of what people did, the newest first: wakes and replays that they asked for, answers, what they
+    /// allowed, closed, reset and paused.</summary>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cursor">The cursor of the page before; null for the first.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="PageCursorException">The cursor is none of this list.</exception>
+    public async Task<Page<LedgerLine>> ListActivity(int limit, string? cursor, CancellationToken cancel)
+    {
+        var before = PageCursor<ActivityPlace>.Parse(cursor, ActivityOrder)?.Value ?? ActivityPlace.Newest;
+        await using var command = database.CreateCommand(
+            $"""
+            select *
+            from (
+                (select d.at, 3 as kind, lpad(d.seq::text, 20, '0') as key, d.kind as what, null as event, s.key as session, d.wake_number, d.note
+                 from decisions d join sessions s on s.id = d.session_id
+                 where d.kind in ('closed', 'answered', 'permitted', 'withdrawn', 'reset') and d.at <= $1
+                   and (d.at, 3, lpad(d.seq::text, 20, '0')) < ($1, $2, $3)
+                 order by d.at desc, d.seq desc limit $4)
+                union all
+                (select e.accepted_at, 2, lpad(e.seq::text, 20, '0'), case when e.replay_of is null then 'woken' else 'replayed' end, e.id,
+                        e.sessions[1], null, e.reason
+                 from events e
+                 where (e.type = 'wake.requested' or e.replay_of is not null) and e.accepted_at <= $1
+                   and (e.accepted_at, 2, lpad(e.seq::text, 20, '0')) < ($1, $2, $3)
+                 order by e.accepted_at desc, e.seq desc limit $4)
+                union all
+                (select p.created_at, 1, p.id::text, 'paused', null, case p.scope when 'session' then p.name end, null,
+                        concat({Pauses.Note}, ', by ' || p.created_by)
+                 from pauses p
+                 where p.breaker is null and (p.created_at, 1, p.id::text) < ($1, $2, $3)
+                 order by p.created_at desc, p.id desc limit $4)
+                union all
+                (select p.ended_at, 0, p.id::text, 'unpaused', null, case p.scope when 'session' then p.name end, null,
+                        concat({Pauses.Note}, ', by ' || p.ended_by)
+                 from pauses p
+                 where p.by_hand and p.ended_at is not null and (p.ended_at, 0, p.id::text) < ($1, $2, $3)
+                 order by p.ended_at desc, p.id desc limit $4)
+            ) done
+            order by 1 desc, 2 desc, 3 desc
+            limit $4
+            """
+        );
+        command.Parameters.AddWithValue(before.At.ToUniversalTime());
+        command.Parameters.AddWithValue(before.Kind);
+        command.Parameters.AddWithValue(before.Key);
+        command.Parameters.AddWithValue(limit + 1);
+        var rows = await command.ReadAll(
+            row =>
+                (
+                    Place: new ActivityPlace(row.GetFieldValue<DateTimeOffset>(0), row.GetInt32(1), row.GetString(2)),
+                    Line: new LedgerLine(
+                        row.GetFieldValue<DateTimeOffset>(0),
+                        row.GetString(3),
+                        row.GetText(4),
+                        row.GetText(5),
+                        row.GetNullable<int>(6),
+                        row.GetText(7)
+                    )
+                ),
+            cancel
+        );
+        return new(
+            [.. rows.Take(limit).Select(x => x.Line)],
+            rows.Count > limit
+                ? $"{new PageCursor<ActivityPlace>(ActivityOrder, rows[limit - 1].Place, Guid.Empty)}"
+                : null
+        );
+    }
+
+    const string ActivityOrder = "activity";
+
+    // What happened in one moment is told apart by what it is, and by its number.
+    sealed record ActivityPlace(DateTimeOffset At, int Kind, string Key)
+    {
+        // No ledger is written so far ahead.
+        public static readonly ActivityPlace Newest = new(new(9000, 1, 1, 0, 0, 0, TimeSpan.Zero), 0, "");
+    }
+
     /// <summary>The database's clock, by which the ledger is written.</summary>
     public async Task<DateTimeOffset> GetDatabaseTime(CancellationToken cancel)
     {

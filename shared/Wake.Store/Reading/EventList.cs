@@ -11,7 +11,11 @@ public sealed class EventList(NpgsqlDataSource database)
     // What one intake commits late is not passed over: numbers are given in the order of acceptance, or nearly so.
     static readonly TimeSpan Late = TimeSpan.FromMinutes(2);
 
-    /// <summary>A page of those that match.</summary>
+    /// <summary>How many events are looked through for a page, where few may match.</summary>
+    public const int Window = 10_000;
+
+    /// <summary>A page of those that match. Where few may match, it looks through <see cref="Window"/> alone, and may
+    /// have fewer than its limit, or none, and a next page.</summary>
     /// <param name="query">Which.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cursor">The cursor of the page before; null for the first.</param>
@@ -21,8 +25,12 @@ public sealed class EventList(NpgsqlDataSource database)
     {
         await using var db = database.OpenReader();
         var events = Filter(db, query);
-        if (PageCursor<long>.Parse(cursor, Order) is { Value: var before })
-            events = events.Where(x => x.Seq < before);
+        var before = PageCursor<long>.Parse(cursor, Order)?.Value;
+        if (before is { } last)
+            events = events.Where(x => x.Seq < last);
+        var end = IsSparse(query) ? await FindEnd(db, query, before, cancel) : null;
+        if (end is { } oldest)
+            events = events.Where(x => x.Seq >= oldest);
 
         // One more says whether there are more.
         var rows = await events
@@ -49,8 +57,43 @@ public sealed class EventList(NpgsqlDataSource database)
             .ToListAsync(cancel);
         return new(
             [.. rows.Take(limit).Select(x => x.Summary)],
-            rows.Count > limit ? $"{new PageCursor<long>(Order, rows[limit - 1].Seq, Guid.Empty)}" : null
+            rows.Count > limit ? Cursor(rows[limit - 1].Seq)
+                : end is { } next ? Cursor(next)
+                : null
         );
+
+        static string Cursor(long seq) => $"{new PageCursor<long>(Order, seq, Guid.Empty)}";
+    }
+
+    // Without an index for it, what is looked for may be far away, or nowhere.
+    static bool IsSparse(EventQuery query) =>
+        query is { Session: null }
+        && (
+            (query.Type ?? query.Source ?? query.Text) is not null
+            || query.Outcome is not null
+            || query.Subject?.Contains('*') is true
+        );
+
+    // Where this page ends at the latest; null when there is nothing before that.
+    static async Task<long?> FindEnd(StoreContext db, EventQuery query, long? before, CancellationToken cancel)
+    {
+        var events = db.Events.AsQueryable();
+        if (query.Since?.ToUniversalTime() is { } since)
+            events = events.Where(x => x.Seq >= StoreContext.EventsBefore(since));
+        if (before is { } last)
+            events = events.Where(x => x.Seq < last);
+        else if (query.Until?.ToUniversalTime() is { } until)
+        {
+            var late = until + Late;
+            events = events.Where(x => x.Seq < StoreContext.EventsBefore(late));
+        }
+
+        if (await events.MaxAsync(x => (long?)x.Seq, cancel) is not { } newest)
+            return null;
+
+        // Whether there is one before would be asked of the whole table; the first of them the index knows.
+        var end = newest + 1 - Window;
+        return await events.MinAsync(x => (long?)x.Seq, cancel) < end ? end : null;
     }
 
     static IQueryable<EventRow> Filter(StoreContext db, EventQuery query)
@@ -84,11 +127,41 @@ public sealed class EventList(NpgsqlDataSource database)
             );
         }
 
-        events = query.Routed switch
+        events = query.Outcome switch
         {
-            true => events.Where(x => x.Inbox.Any()),
-            false => events.Where(x => !x.Inbox.Any()),
             null => events,
+            EventOutcome.Routed => events.Where(x => x.Inbox.Any()),
+            EventOutcome.Unwatched => events.Where(x => !x.Inbox.Any()),
+            EventOutcome.Woke => events.Where(x =>
+                x.Inbox.Any(i =>
+                    i.Wakes
+                    && i.WakeNumber != null
+                    && !db.Inbox.Any(j =>
+                        j.SessionId == i.SessionId && j.WakeNumber == i.WakeNumber && j.Wakes && j.Event < i.Event
+                    )
+                )
+            ),
+            EventOutcome.Coalesced => events.Where(x =>
+                x.Inbox.Any(i =>
+                    i.WakeNumber != null
+                    && db.Inbox.Any(j =>
+                        j.SessionId == i.SessionId
+                        && j.WakeNumber == i.WakeNumber
+                        && j.Wakes
+                        && (j.Event < i.Event || !i.Wakes)
+                    )
+                )
+            ),
+            EventOutcome.Duplicate => events.Where(x => db.Duplicates.Any(y => y.Event == x.Seq)),
+            EventOutcome.Stale => events.Where(x =>
+                x.Inbox.Any(i =>
+                    i.Turn!.Outcome == "stale"
+                    || x.ExpiresAt <= x.AcceptedAt
+                    || i.Turn!.StartedAt > x.ExpiresAt
+                    || (i.WakeNumber == null && x.ExpiresAt <= DateTimeOffset.UtcNow)
+                )
+            ),
+            var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
         };
 
         if (query.Session is { } session)

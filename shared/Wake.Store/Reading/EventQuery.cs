@@ -15,8 +15,8 @@ public sealed record EventQuery
     /// <summary>A text in their reason, subject or id, in any case.</summary>
     public string? Text { get; init; }
 
-    /// <summary>Whether they belong to any session. Null: either.</summary>
-    public bool? Routed { get; init; }
+    /// <summary>What became of them.</summary>
+    public EventOutcome? Outcome { get; init; }
 
     /// <summary>The key of a session that they were routed to.</summary>
     public string? Session { get; init; }
@@ -26,6 +26,28 @@ public sealed record EventQuery
 
     /// <summary>Those accepted before this moment.</summary>
     public DateTimeOffset? Until { get; init; }
+}
+
+/// <summary>What became of an event, for one session at least.</summary>
+public enum EventOutcome
+{
+    /// <summary>It was routed to a session.</summary>
+    Routed,
+
+    /// <summary>It was routed to none.</summary>
+    Unwatched,
+
+    /// <summary>It is the first of the events that caused a turn.</summary>
+    Woke,
+
+    /// <summary>A turn that another one caused took it with it.</summary>
+    Coalesced,
+
+    /// <summary>It was observed more than once.</summary>
+    Duplicate,
+
+    /// <summary>It expired before a turn took it, or did no longer hold by then.</summary>
+    Stale,
 }
 
 /// <summary>An event as a list shows it.</summary>

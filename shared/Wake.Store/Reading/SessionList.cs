@@ -76,6 +76,14 @@ static class SessionList
         }
     }
 
+    /// <summary>The keys of those that match, in their order, and nothing else of them.</summary>
+    public static Task<List<string>> ReadKeys(
+        StoreContext db,
+        SessionQuery query,
+        int limit,
+        CancellationToken cancel
+    ) => Filter(db, query).Select(x => x.Key).OrderBy(x => x).Take(limit).ToListAsync(cancel);
+
     static IQueryable<SessionRow> Filter(StoreContext db, SessionQuery query)
     {
         var turnOf = QueryParts.Expand<Func<TurnRow, TurnView>>(x => QueryParts.Apply(TurnView.Of, db, x));
@@ -98,6 +106,8 @@ static class SessionList
             var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
         };
 
+        if (query.Keys is { } keys)
+            found = found.Where(x => keys.Contains(x.Key));
         if (query.AfterKey is { } after)
             found = found.Where(x => string.Compare(x.Key, after) > 0);
         if (query.Profile is { } profile)

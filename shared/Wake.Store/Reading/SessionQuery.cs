@@ -24,6 +24,9 @@ public sealed record SessionQuery
     /// case.</summary>
     public string? Text { get; init; }
 
+    /// <summary>Among which they are; unknown ones are passed over.</summary>
+    public IReadOnlyList<string>? Keys { get; init; }
+
     /// <summary>Those whose keys come after this one.</summary>
     public string? AfterKey { get; init; }
 

@@ -89,6 +89,12 @@ sealed class TurnRow
     public required long CacheReadTokens { get; init; }
 
     public required long CacheCreationTokens { get; init; }
+
+    public Guid? MessageSalt { get; init; }
+
+    public required int Answered { get; init; }
+
+    public required bool InTerminal { get; init; }
 }
 
 sealed class InboxRow

@@ -16,14 +16,23 @@ public sealed partial class Sessions
     public async Task<bool> Close(string key, CancellationToken cancel, string? by = null) =>
         await Close("s.key = $1", ended: false, [key], cancel, by) is not [];
 
+    /// <summary>Closes the sessions of these keys, at most 1,000.</summary>
+    /// <param name="keys">Their keys.</param>
+    /// <param name="by">Who closes them, for people.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The keys of those that were open.</returns>
+    public Task<IReadOnlyList<string>> Close(IEnumerable<string> keys, string by, CancellationToken cancel) =>
+        Close("s.key = any ($1)", ended: false, [keys.ToArray()], cancel, by);
+
     /// <summary>
     /// Closes the sessions that belong to a subject, or to those of a pattern: by the key that a route gives them, or
     /// because they watch it by name.
     /// </summary>
     /// <param name="subject">The subject; with a <c>*</c> in it a pattern.</param>
     /// <param name="cancel">Ends the wait.</param>
+    /// <param name="by">Who closes them, for people; null when that is not known.</param>
     /// <returns>Their keys.</returns>
-    public Task<IReadOnlyList<string>> CloseBySubject(string subject, CancellationToken cancel) =>
+    public Task<IReadOnlyList<string>> CloseBySubject(string subject, CancellationToken cancel, string? by = null) =>
         Close(
             """
             exists (select from routes r
@@ -35,7 +44,8 @@ public sealed partial class Sessions
             """,
             ended: false,
             [subject, Sql.LikePattern(subject), RouteDefinition.SubjectPlaceholder],
-            cancel
+            cancel,
+            by
         );
 
     /// <summary>

@@ -109,6 +109,13 @@ public sealed partial class Sessions(NpgsqlDataSource database)
         return page with { Rows = await WithPauses(page.Rows, cancel) };
     }
 
+    /// <summary>The keys of those that match, by key.</summary>
+    public async Task<IReadOnlyList<string>> ListKeys(SessionQuery query, int limit, CancellationToken cancel)
+    {
+        await using var db = database.OpenReader();
+        return await SessionList.ReadKeys(db, query, limit, cancel);
+    }
+
     async Task<IReadOnlyList<Session>> WithPauses(IReadOnlyList<Session> sessions, CancellationToken cancel)
     {
         var paused = await Pauses.Find(database, [.. sessions.Select(x => x.Id)], cancel);

@@ -97,8 +97,8 @@ public sealed class Pauses(NpgsqlDataSource database)
         batch.Add(LockAgainstClaims);
         batch.Add(
             """
-            insert into pauses (id, scope, name, session_pattern, until, interrupts, reason, subject_pattern)
-            select $1, $2, $3::text, $4::text, $5::timestamptz, $6, $7::text, $8::text
+            insert into pauses (id, scope, name, session_pattern, until, interrupts, reason, subject_pattern, created_by)
+            select $1, $2, $3::text, $4::text, $5::timestamptz, $6, $7::text, $8::text, $9::text
             where $2 <> 'session' or exists (select from sessions where key = $3 and closed_at is null)
             on conflict (id) do nothing
             """,
@@ -109,7 +109,8 @@ public sealed class Pauses(NpgsqlDataSource database)
             wanted.Until?.ToUniversalTime(),
             wanted.Interrupts,
             wanted.Reason,
-            wanted.Scope is PauseScope.Subject ? Sql.LikePattern(wanted.Name!) : null
+            wanted.Scope is PauseScope.Subject ? Sql.LikePattern(wanted.Name!) : null,
+            wanted.By
         );
         await batch.ExecuteNonQueryAsync(cancel);
 
@@ -132,12 +133,18 @@ public sealed class Pauses(NpgsqlDataSource database)
     }
 
     /// <summary>Ends one, and has every session looked at that waited for it. False: it is not in force.</summary>
-    public async Task<bool> End(Guid id, CancellationToken cancel)
+    /// <param name="id">Which.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="by">Who ends it, for people; null when that is not known.</param>
+    public async Task<bool> End(Guid id, CancellationToken cancel, string? by = null)
     {
         await using var command = database.CreateCommand(
-            $"update pauses p set ended_at = clock_timestamp(), by_hand = true where id = $1 and {InForce}"
+            $"""
+            update pauses p set ended_at = clock_timestamp(), by_hand = true, ended_by = $2 where id = $1 and {InForce}
+            """
         );
         command.Parameters.AddWithValue(id);
+        command.Parameters.AddWithValue((object?)by ?? DBNull.Value);
         var ended = await command.ExecuteNonQueryAsync(cancel) > 0;
         if (ended)
             await Resume(cancel);
@@ -361,7 +368,11 @@ public sealed record NewPause(
     DateTimeOffset? Until,
     bool Interrupts,
     string? Reason
-);
+)
+{
+    /// <summary>Who makes it, for people; null when that is not known.</summary>
+    public string? By { get; init; }
+}
 
 /// <summary>A pause.</summary>
 /// <param name="Id">Names it.</param>

@@ -13,6 +13,13 @@ public sealed class RunnerNames(NpgsqlDataSource database)
     /// until it ends.</summary>
     internal const string NameIsFree = $"pg_try_advisory_xact_lock({Locks}, hashtext($1))";
 
+    /// <summary>Whether somebody goes by the name of a row <c>r</c>.</summary>
+    internal const string IsTaken = $"""
+        exists (select from pg_locks
+                where locktype = 'advisory' and classid = {Locks} and objid = hashtext(r.name)::oid and granted
+                  and database = (select oid from pg_database where datname = current_database()))
+        """;
+
     // The first half of the keys of these locks.
     const string Locks = "5427022";
 

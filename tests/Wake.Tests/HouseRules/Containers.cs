@@ -32,12 +32,13 @@ public sealed partial class Containers
 
     [Theory]
     [InlineData("coordinator", "collector", "postgres", "rabbitmq")]
-    [InlineData("gateway", "collector", "postgres", "runner", "wake")]
+    [InlineData("gateway", "collector", "console", "postgres", "runner", "wake")]
     [InlineData("runner", "collector", "gateway", "postgres", "rabbitmq", "wake")]
     [InlineData("github", "collector", "postgres", "rabbitmq")]
     [InlineData("webhooks", "collector", "rabbitmq")]
     [InlineData("cron", "collector", "postgres", "rabbitmq")]
     [InlineData("notifier", "collector", "postgres")]
+    [InlineData("console", "collector", "gateway")]
     [InlineData("migrate", "postgres")]
     public void A_service_shares_a_network_with_those_it_needs_alone(string service, params string[] others)
     {
@@ -61,12 +62,13 @@ public sealed partial class Containers
 
         var open = networks.Where(x => x.Value.Length == 0).Select(x => x.Key).ToList();
         Assert.Equal(
-            ["gateway-door", "github-door", "notifier-world", "traces", "webhooks-door", "world"],
+            ["console-door", "gateway-door", "github-door", "notifier-world", "traces", "webhooks-door", "world"],
             open.Order()
         );
         Assert.Equal(
             [
                 "collector: traces",
+                "console: console-door",
                 "gateway: gateway-door",
                 "github: github-door",
                 "jaeger: traces",

@@ -30,6 +30,22 @@ public sealed partial class Hosts
         );
     }
 
+    // Ready means that its API answers.
+    [Fact]
+    public async Task Build_a_console_beside_its_gateway()
+    {
+        await using var system = await WakeSystem.Start(Transport.InMemory);
+
+        await system.StartProcess(
+            "Wake.Console",
+            new Dictionary<string, string>
+            {
+                ["ASPNETCORE_ENVIRONMENT"] = "Development",
+                ["Console__GatewayUrl"] = $"{system.Http.BaseAddress}",
+            }
+        );
+    }
+
     [Theory]
     [InlineData("Wake.Coordinator", "MessageBus__Host", "http://localhost", "rabbitmq:// and loopback:// are known")]
     [InlineData("Wake.Coordinator", "MessageBus__Host", "", "MessageBus__Host")]
@@ -142,6 +158,10 @@ public sealed partial class Hosts
     )]
     [InlineData("Wake.Producers.Cron", "Cron__nightly__Expresion", "* * * * *", "Expression is")]
     [InlineData("Wake.Coordinator", "Routes__builds__Sesion", "x", "Session is")]
+    [InlineData("Wake.Console", "Console__GatewayUrl", "", "Set Console__GatewayUrl")]
+    [InlineData("Wake.Console", "Console__GatewayUrl", "gateway:8080", "must be an address like http")]
+    [InlineData("Wake.Console", "Console__PathBase", "wake", "must begin with a /")]
+    [InlineData("Wake.Console", "Console__Gateway", "x", "GatewayUrl is")]
     [InlineData("Wake.Notifier", "Notifications__phone__Topic", "x", "Notifications:phone: Kind is not set")]
     [InlineData("Wake.Notifier", "Notifications__phone__Tipes__0", "x", "Types is")]
     public async Task Say_what_is_wrong_with_a_setting(string service, string setting, string value, string sentence)

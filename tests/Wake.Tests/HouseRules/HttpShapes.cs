@@ -521,6 +521,58 @@ public sealed class HttpShapes
              "sessions":2}
             """
         ),
+        (
+            new TranscriptEntry(TranscriptEntryKind.Call, Time, "t", "Bash", "c", "{}", Failed: true, Truncated: true),
+            """
+            {"kind":"call","at":"2031-02-03T04:05:06+00:00","text":"t","tool":"Bash","call":"c","input":"{}","failed":true,
+             "truncated":true}
+            """
+        ),
+        (
+            new ReplayChanges("t", "s", "r", Delivery.Ambient, JsonElement.Parse("""{"a":1}""")),
+            """{"type":"t","subject":"s","reason":"r","delivery":"ambient","data":{"a":1}}"""
+        ),
+        (
+            new SessionBatch(
+                SessionBatchAction.Pause,
+                ["implementer"],
+                new(SessionState.Parked),
+                DryRun: true,
+                Expect: 1,
+                "r",
+                Time,
+                Interrupt: true
+            ),
+            """
+            {"action":"pause","keys":["implementer"],
+             "filter":{"state":"parked","profile":null,"subject":null,"workspace":null,"text":null,"after":null},
+             "dryRun":true,"expect":1,"reason":"r","until":"2031-02-03T04:05:06+00:00","interrupt":true}
+            """
+        ),
+        (
+            new SessionFilter(SessionState.Idle, "p", "s", "/srv", "t", "implementer"),
+            """
+            {"state":"idle","profile":"p","subject":"s","workspace":"/srv","text":"t","after":"implementer"}
+            """
+        ),
+        (
+            new SessionBatchResult(DryRun: true, ["implementer"], ["reviewer"], "implementer"),
+            """{"dryRun":true,"sessions":["implementer"],"unknown":["reviewer"],"after":"implementer"}"""
+        ),
+        (
+            new RunnerSummary("r", "default", Connected: true, 4, 1, 2, "1.2.3", Time, ["implementer"]),
+            """
+            {"name":"r","pool":"default","connected":true,"slots":4,"urgentSlots":1,"warmSessions":2,"version":"1.2.3",
+             "started":"2031-02-03T04:05:06+00:00","running":["implementer"]}
+            """
+        ),
+        (
+            new EventSource("ci", 2, "4711", "build.failed", Time, Id),
+            """
+            {"source":"ci","events":2,"lastEvent":"4711","lastType":"build.failed",
+             "lastAt":"2031-02-03T04:05:06+00:00","pause":"01234567-89ab-7def-8123-456789abcdef"}
+            """
+        ),
         (new AuditFinding("r", 1, ["e"]), """{"rule":"r","broken":1,"examples":["e"]}"""),
         (
             new EffectiveSetting("Runner__Slots", "3", "environment"),
@@ -593,6 +645,7 @@ public sealed class HttpShapes
             """
         ),
         (new StoredTranscriptFile("p", 1, "a"), """{"path":"p","bytes":1,"sha256":"a"}"""),
+        (new Contracts.Http.Caller("owner", ["admin"]), """{"id":"owner","scopes":["admin"]}"""),
         (new Invitation("/open?code=c", Time), """{"path":"/open?code=c","expiresAt":"2031-02-03T04:05:06+00:00"}"""),
     ];
 
@@ -642,6 +695,8 @@ public sealed class HttpShapes
     [InlineData(typeof(BreakerLimit), "turnsPerHour usdPerHour usdPerDay eventsPerMinute chainDepth")]
     [InlineData(typeof(BreakerState), "closed open halfOpen")]
     [InlineData(typeof(Delivery), "wake ambient")]
+    [InlineData(typeof(TranscriptEntryKind), "wake person notice model thinking call result omitted")]
+    [InlineData(typeof(SessionBatchAction), "close pause wake")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(
             words.Split(' ').Select(x => $"\"{x}\""),

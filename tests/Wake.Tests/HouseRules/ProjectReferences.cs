@@ -19,10 +19,12 @@ public sealed class ProjectReferences
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Runner"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Gateway"] = ["Wake.Contracts", "Wake.Prompting", "Wake.ServiceDefaults", "Wake.Store"],
+        ["Wake.Console"] = ["Wake.Contracts", "Wake.ServiceDefaults"],
         ["Wake.Notifier"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Terminal"] = ["Wake.Contracts"],
         ["Wake.Standalone"] =
         [
+            "Wake.Console",
             "Wake.Coordinator",
             "Wake.Gateway",
             "Wake.Notifier",

@@ -58,6 +58,7 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
                     ("ResetSession", "/v1/sessions/implementer/reset"),
                     ("PutRoute", "/v1/routes/assigned"),
                     ("PauseSessions", "/v1/pauses"),
+                    ("BatchSessions", "/v1/sessions/batch"),
                     ("CreateKey", "/v1/keys"),
                     ("RotateKey", "/v1/keys/{key}/rotate"),
                 ]
@@ -121,6 +122,18 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
             { "PUT", "/v1/routes/{name}", "application/json", "{}", null, 400 },
             { "DELETE", "/v1/routes/{name}", "application/json", "", null, 404 },
             { "POST", "/v1/pauses", "application/json", "{}", null, 400 },
+            { "POST", "/v1/sessions/batch", "application/json", "{}", null, 400 },
+            {
+                "POST",
+                "/v1/sessions/batch",
+                "application/json",
+                """{"action":"close","keys":["nobody"],"expect":1}""",
+                null,
+                409
+            },
+            { "GET", "/v1/sessions/{key}/turns/{number}/transcript", "application/json", "", null, 404 },
+            { "GET", "/v1/sessions/{key}/turns/{number}/live", "application/json", "", null, 404 },
+            { "GET", "/v1/activity", "application/json", "", "limit", 400 },
             { "DELETE", "/v1/pauses/{id}", "application/json", "", null, 404 },
             { "GET", "/v1/notifications/{target}/{id}", "application/json", "", null, 404 },
             { "POST", "/v1/notifications/{target}/test", "application/json", "", null, 404 },
@@ -151,7 +164,10 @@ public sealed class DescribingTheDoor(StandaloneSystem shared) : IClassFixture<S
         int status
     )
     {
-        var address = path.Replace("{id}", $"{Guid.NewGuid()}").Replace("{key}", "nobody").Replace("{name}", "nothing");
+        var address = path.Replace("{id}", $"{Guid.NewGuid()}")
+            .Replace("{key}", "nobody")
+            .Replace("{name}", "nothing")
+            .Replace("{number}", "1");
         var request = new HttpRequestMessage(new(method), key == "limit" ? $"{address}?limit=0" : address);
         if (body is not "")
             request.Content = Json(body ?? new string(' ', path == "/v1/events" ? 9_000_000 : 70_000), type);

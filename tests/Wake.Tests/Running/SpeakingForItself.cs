@@ -46,6 +46,12 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/sessions/{key}/wake",
         "GET /v1/sessions/{key}/permissions",
         "DELETE /v1/sessions/{key}/permissions/{id:guid}",
+        "POST /v1/sessions/batch",
+        "GET /v1/sessions/{key}/turns/{number:int}/transcript",
+        "GET /v1/sessions/{key}/turns/{number:int}/live",
+        "GET /v1/runners",
+        "GET /v1/sources",
+        "GET /v1/activity",
         "GET /v1/costs",
         "GET /v1/audit",
         "GET /v1/config",
@@ -77,6 +83,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
         "POST /v1/keys/{id:guid}/rotate",
         "DELETE /v1/keys/{id:guid}",
         "POST /v1/browser",
+        "DELETE /v1/browser",
+        "GET /v1/caller",
         "GET /openapi/{documentName}.json",
     ];
 
@@ -415,7 +423,8 @@ public sealed class SpeakingForItself : IAsyncLifetime
         ];
     }
 
-    static string Path(string pattern, string key) => pattern.Replace("{key}", Uri.EscapeDataString(key));
+    static string Path(string pattern, string key) =>
+        pattern.Replace("{key}", Uri.EscapeDataString(key)).Replace("{number:int}", "1");
 
     static string Id(string path, JsonElement made) => $"{path}/{made.GetProperty("id").GetString()}";
 

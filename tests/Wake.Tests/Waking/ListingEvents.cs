@@ -28,12 +28,65 @@ public sealed class ListingEvents(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(["passed", "failed"], await Found(new() { Type = "ci.*" }));
         Assert.Equal(["passed"], await Found(new() { Source = "ci:nightly" }));
         Assert.Equal(["passed"], await Found(new() { Source = "*:nightly" }));
-        Assert.Equal(["watched"], await Found(new() { Routed = true }));
-        Assert.Equal(["100%", "passed", "failed"], await Found(new() { Routed = false }));
+        Assert.Equal(["watched"], await Found(new() { Outcome = EventOutcome.Routed }));
+        Assert.Equal(["100%", "passed", "failed"], await Found(new() { Outcome = EventOutcome.Unwatched }));
         Assert.Equal(["watched"], await Found(new() { Session = mark }));
         Assert.Empty(await Found(new() { Session = "nobody" }));
         Assert.Equal(["100%"], await Found(new() { Text = "COVERAGE IS 100%" }));
         Assert.Empty(await Found(new() { Text = "100_" }));
+    }
+
+    [Fact]
+    public async Task What_became_of_an_event_finds_it()
+    {
+        var session = await store.Session(mark);
+        await Publish("first", subject: mark);
+        await Publish("second", subject: mark);
+        await store.OpenTurn(session);
+        await Publish("waits", subject: mark);
+        await store.Accept(
+            WakeSystem.Event(mark, "late", id: $"{mark} late", reason: mark) with
+            {
+                Expires = DateTimeOffset.UtcNow.AddDays(-1),
+            }
+        );
+        await store.Accept(WakeSystem.Event(mark, "twice", id: $"{mark} twice", reason: mark) with { DedupKey = mark });
+        await store.Accept(WakeSystem.Event(mark, "twice", id: $"{mark} again", reason: mark) with { DedupKey = mark });
+
+        Assert.Equal(["first"], await Found(new() { Outcome = EventOutcome.Woke }));
+        Assert.Equal(["second"], await Found(new() { Outcome = EventOutcome.Coalesced }));
+        Assert.Equal(["twice"], await Found(new() { Outcome = EventOutcome.Duplicate }));
+        Assert.Equal(["late"], await Found(new() { Outcome = EventOutcome.Stale }));
+        Assert.Equal(
+            ["twice", "late", "waits", "second", "first"],
+            await Found(new() { Outcome = EventOutcome.Routed })
+        );
+    }
+
+    // However long nothing matches, a page takes no longer.
+    [Fact]
+    public async Task A_page_looks_through_so_many_events_and_the_next_goes_on_from_there()
+    {
+        var own = new TestStore();
+        await own.InitializeAsync();
+        await own.Accept(WakeSystem.Event("s", "t", id: mark));
+        await own.Execute(
+            $"""
+            insert into events (seq, id, source, type, subject, dedup_key, reason, wakes, urgent)
+            select nextval('events_seq'), 'n' || g, 's', 't', 's', 'n' || g, 'r', true, false from generate_series(1, {EventList.Window
+                + 5}) g
+            """
+        );
+        var list = new EventList(own.Database);
+
+        var first = await list.Read(new() { Text = mark }, 10, null, None);
+        var second = await list.Read(new() { Text = mark }, 10, first.Next, None);
+
+        Assert.Empty(first.Rows);
+        Assert.Equal(mark, Assert.Single(second.Rows).Id);
+        Assert.Null(second.Next);
+        Assert.Null((await list.Read(new() { Subject = mark }, 10, null, None)).Next);
+        await own.DisposeAsync();
     }
 
     [Fact]

@@ -159,6 +159,10 @@ public sealed class StayingQuickInALargeStore
                     $"explain/sessions/{LargeStore.Key(1)}",
                     "explain/events/old-77",
                     "costs?limit=7",
+                    "activity",
+                    "runners",
+                    "sources",
+                    $"sessions/{LargeStore.Key(1)}/turns/1/transcript",
                     "routes",
                     "keys",
                 ]

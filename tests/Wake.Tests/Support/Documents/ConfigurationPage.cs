@@ -15,6 +15,7 @@ using Wake.Producing;
 using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Standalone;
+using Wake.WebConsole;
 
 namespace Wake.Tests.Support;
 
@@ -93,6 +94,7 @@ static partial class ConfigurationPage
             }
         ),
         ("notifier", x => x.AddNotifier()),
+        ("console", x => x.AddConsole()),
     ];
 
     public static string Text()

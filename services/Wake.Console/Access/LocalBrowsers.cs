@@ -1,0 +1,12 @@
+namespace Wake.WebConsole;
+
+/// <summary>
+/// How browsers come in that the same process has let in by a link of <c>wake open</c>. Only <c>wake up</c> has it: its
+/// gateway judges the cookie, with everything that it checks about the browser's connection.
+/// </summary>
+/// <param name="IsLetIn">Whether the cookie of a request counts.</param>
+public sealed record LocalBrowsers(Func<HttpContext, Task<bool>> IsLetIn)
+{
+    /// <summary>The cookie that the gateway gives such a browser.</summary>
+    public const string Cookie = "wake";
+}

@@ -1,0 +1,146 @@
+using System.Net;
+using Microsoft.AspNetCore.Components;
+using MudBlazor;
+
+namespace Wake.WebConsole.Components;
+
+/// <summary>
+/// A page that shows what the API says, again whenever that may have changed. A burst of changes is one more look, and
+/// what fails is said in the gateway's own words.
+/// </summary>
+public abstract class View : ComponentBase, IDisposable
+{
+    readonly CancellationTokenSource closing = new();
+    bool isLoading,
+        again;
+
+    [Inject]
+    protected GatewayClient Gateway { get; set; } = null!;
+
+    [Inject]
+    protected NavigationManager Navigation { get; set; } = null!;
+
+    [Inject]
+    CircuitMarks Marks { get; set; } = null!;
+
+    [Inject]
+    ISnackbar Snackbar { get; set; } = null!;
+
+    /// <summary>Whether the first look is over.</summary>
+    protected bool IsLoaded { get; private set; }
+
+    /// <summary>Why the last look failed; null when it did not.</summary>
+    protected string? Problem { get; private set; }
+
+    /// <summary>Who looks.</summary>
+    protected ConsoleSession? Viewer { get; private set; }
+
+    /// <summary>Ends when the page is left.</summary>
+    protected CancellationToken Closing => closing.Token;
+
+    /// <summary>Asks the API for what the page shows.</summary>
+    protected abstract Task Load(CancellationToken cancel);
+
+    /// <summary>Whether a change may be one of what the page shows.</summary>
+    protected virtual bool Concerns(LiveMarks marks) => true;
+
+    /// <summary>Whether an action that needs this scope is offered.</summary>
+    protected bool May(string scope) => Viewer?.HasScope(scope) is true;
+
+    protected override void OnInitialized() => Marks.Changed += OnChanged;
+
+    protected override Task OnParametersSetAsync() => Reload();
+
+    /// <summary>Looks again.</summary>
+    protected async Task Reload()
+    {
+        if (isLoading)
+        {
+            again = true;
+            return;
+        }
+
+        isLoading = true;
+        try
+        {
+            do
+            {
+                again = false;
+                await LoadOnce();
+            } while (again && !closing.IsCancellationRequested);
+        }
+        finally
+        {
+            isLoading = false;
+        }
+    }
+
+    /// <summary>Does what somebody has pressed a button for, and looks again.</summary>
+    /// <returns>Whether it was done.</returns>
+    protected async Task<bool> Act(ApiCall call, string done)
+    {
+        try
+        {
+            await Gateway.Send(call, Closing);
+            Snackbar.Add(done, Severity.Success);
+            await Reload();
+            return true;
+        }
+        catch (ApiException refused)
+        {
+            if (!SignedOut(refused))
+                Snackbar.Add(refused.Message, Severity.Error);
+            return false;
+        }
+        catch (OperationCanceledException) when (closing.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose()
+    {
+        Marks.Changed -= OnChanged;
+        closing.Cancel();
+        closing.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    async Task LoadOnce()
+    {
+        try
+        {
+            Viewer = await Gateway.GetSession();
+            await Load(Closing);
+            Problem = null;
+        }
+        catch (ApiException refused)
+        {
+            if (!SignedOut(refused))
+                Problem = refused.Message;
+        }
+        catch (OperationCanceledException) when (closing.IsCancellationRequested)
+        {
+            return;
+        }
+
+        IsLoaded = true;
+        StateHasChanged();
+    }
+
+    bool SignedOut(ApiException refused)
+    {
+        if (refused.Status is not HttpStatusCode.Unauthorized)
+            return false;
+
+        // From the server, so that it asks who this is.
+        Navigation.Refresh(forceReload: true);
+        return true;
+    }
+
+    void OnChanged(LiveMarks marks)
+    {
+        if (Concerns(marks) && !closing.IsCancellationRequested)
+            _ = InvokeAsync(Reload);
+    }
+}

@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Components.Server;
+using Microsoft.AspNetCore.Components.Server.Circuits;
+using Microsoft.AspNetCore.DataProtection;
+using MudBlazor.Services;
+using Wake.WebConsole.Components;
+
+namespace Wake.WebConsole;
+
+/// <summary>
+/// Draws the pages, with services and a routing of its own that are put together when somebody opens the first: a
+/// process in which nobody does has none of it, and the API's requests are matched against none of its pages.
+/// </summary>
+sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
+{
+    readonly Lazy<(ServiceProvider Services, RequestDelegate Pipeline)> pages = new(() => Build(host));
+
+    /// <summary>Answers a request for a page, or for the circuit of one.</summary>
+    public async Task Serve(HttpContext http)
+    {
+        var outer = http.RequestServices;
+        await using var scope = pages.Value.Services.CreateAsyncScope();
+        http.RequestServices = scope.ServiceProvider;
+        try
+        {
+            await pages.Value.Pipeline(http);
+        }
+        finally
+        {
+            http.RequestServices = outer;
+        }
+    }
+
+    public ValueTask DisposeAsync() => pages.IsValueCreated ? pages.Value.Services.DisposeAsync() : default;
+
+    static (ServiceProvider, RequestDelegate) Build(IServiceProvider host)
+    {
+        var services = new ServiceCollection();
+        Share<ILoggerFactory>(services, host);
+        Share<IConfiguration>(services, host);
+        Share<IHostEnvironment>(services, host);
+        Share<IWebHostEnvironment>(services, host);
+        Share<IHostApplicationLifetime>(services, host);
+        Share<IMeterFactory>(services, host);
+        Share<DiagnosticListener>(services, host);
+        Share<DiagnosticSource>(services, host);
+        Share<ActivitySource>(services, host);
+        Share<DistributedContextPropagator>(services, host);
+        Share<TimeProvider>(services, host);
+        Share<GatewayConnection>(services, host);
+        Share<ConsoleSessions>(services, host);
+        Share<LiveFeed>(services, host);
+        Share<BrowserLimit>(services, host);
+        Share<LocalBrowsers>(services, host);
+        services.AddLogging();
+        services.AddRouting();
+        services.AddScoped<CircuitMarks>();
+        services.AddScoped<GatewayClient>();
+        services.AddSingleton<CircuitHandler, BrowserCounter>();
+        services.AddRazorComponents().AddInteractiveServerComponents();
+        services.AddCascadingAuthenticationState();
+        services.AddMudServices();
+
+        // What protects forms and circuits need not outlive the process, as no log-in does. Else its keys would be
+        // stored in the user's home.
+        services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        services.Configure<CircuitOptions>(circuits =>
+        {
+            // A page that comes back after a moment is as it was. Each costs memory meanwhile.
+            circuits.DisconnectedCircuitMaxRetained = 32;
+            circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
+        });
+
+        var provider = services.BuildServiceProvider(host.GetRequiredService<IHostEnvironment>().IsDevelopment());
+        var pages = new ApplicationBuilder(provider);
+        pages.UseRouting();
+        pages.UseAntiforgery();
+        pages.UseEndpoints(endpoints =>
+        {
+            endpoints.MapLogin();
+            endpoints.MapRazorComponents<App>().AddInteractiveServerRenderMode();
+        });
+        return (provider, pages.Build());
+    }
+
+    // The host's own, which it disposes of.
+    static void Share<T>(IServiceCollection services, IServiceProvider host)
+        where T : class
+    {
+        if (host.GetService<T>() is { } shared)
+            services.AddSingleton(shared);
+    }
+
+    sealed class BrowserCounter(BrowserLimit limit) : CircuitHandler
+    {
+        public override Task OnCircuitOpenedAsync(Circuit circuit, CancellationToken cancellationToken)
+        {
+            limit.Add(1);
+            return Task.CompletedTask;
+        }
+
+        public override Task OnCircuitClosedAsync(Circuit circuit, CancellationToken cancellationToken)
+        {
+            limit.Add(-1);
+            return Task.CompletedTask;
+        }
+    }
+}

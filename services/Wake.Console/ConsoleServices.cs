@@ -1,0 +1,131 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Components;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+using Wake.ServiceDefaults;
+
+namespace Wake.WebConsole;
+
+/// <summary>Registers the console.</summary>
+public static class ConsoleServices
+{
+    // Of a page, its scripts and styles come from here, and it talks to nobody else. The component library sets
+    // attributes "style"; elements of that name it does not need, since its theme is a file.
+    const string ContentSecurityPolicy =
+        "default-src 'none'; script-src 'self'; style-src-elem 'self'; style-src-attr 'unsafe-inline'; img-src 'self' "
+        + "data:; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
+
+    /// <summary>The console's services. What draws pages is not among them: it is made when somebody opens one.</summary>
+    public static IHostApplicationBuilder AddConsole(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddValidatedOptions<ConsoleOptions>(ConsoleOptions.Section);
+        builder.Services.AddHttpServerDefaults();
+        builder.Services.AddKnownProxies();
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<GatewayConnection>();
+        builder.Services.AddSingleton<ConsoleSessions>();
+        builder.Services.AddSingleton<LiveFeed>();
+        builder.Services.AddSingleton<BrowserLimit>();
+        builder.Services.AddSingleton<ConsolePages>();
+        return builder;
+    }
+
+    /// <summary>Readiness of a console by itself: the API answers.</summary>
+    public static IHostApplicationBuilder AddGatewayHealth(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddHealthChecks().AddCheck<GatewayHealth>("gateway", tags: [Health.ReadyTag]);
+        return builder;
+    }
+
+    /// <summary>Serves the console at those paths that are its own and that nothing else of the process
+    /// answers.</summary>
+    public static void UseConsole(this WebApplication app)
+    {
+        var pathBase = new PathString(app.Services.GetRequiredService<IOptions<ConsoleOptions>>().Value.PathBase);
+        var pipeline = new Lazy<RequestDelegate>(() => BuildPipeline(app.Services, pathBase));
+        app.Use(
+            (http, next) =>
+                http.GetEndpoint() is null
+                && http.Request.Path.StartsWithSegments(pathBase, out var below)
+                && ConsolePaths.Includes(below)
+                    ? pipeline.Value(http)
+                    : next(http)
+        );
+    }
+
+    static RequestDelegate BuildPipeline(IServiceProvider services, PathString pathBase)
+    {
+        var console = new ApplicationBuilder(services);
+        if (pathBase.HasValue)
+            console.UsePathBase(pathBase);
+        console.UseForwardedHeaders();
+        console.Use(
+            (http, next) =>
+            {
+                http.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
+                return next(http);
+            }
+        );
+        console.UseMiddleware<ConsoleAssets>();
+        console.UseMiddleware<ConsoleAccess>();
+        console.Use(RejectOneTooMany);
+        console.Run(services.GetRequiredService<ConsolePages>().Serve);
+        return console.Build();
+    }
+
+    // The page that is one too many says that there is no connection, and tries again.
+    static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
+    {
+        if (
+            !http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
+            || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
+        )
+            return next(http);
+
+        http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        http.Response.Headers.RetryAfter = "10";
+        return Task.CompletedTask;
+    }
+
+    sealed class GatewayHealth(GatewayConnection gateway) : IHealthCheck
+    {
+        public async Task<HealthCheckResult> CheckHealthAsync(
+            HealthCheckContext context,
+            CancellationToken cancellationToken = default
+        )
+        {
+            try
+            {
+                if (await gateway.IsAlive(cancellationToken))
+                    return HealthCheckResult.Healthy();
+            }
+            catch (HttpRequestException)
+            {
+                // Said below.
+            }
+
+            return HealthCheckResult.Unhealthy("The API at Console__GatewayUrl does not answer.");
+        }
+    }
+}
+
+/// <summary>The paths of the console: those of its pages, and what a browser loads for them.</summary>
+static class ConsolePaths
+{
+    static readonly Lazy<HashSet<string>> FirstSegments = new(() =>
+        [
+            "",
+            ConsoleAssets.Folder,
+            "_blazor",
+            "logout",
+            .. typeof(ConsolePaths)
+                .Assembly.GetTypes()
+                .SelectMany(x => x.GetCustomAttributes<RouteAttribute>(inherit: false))
+                .Select(x => FirstSegment(x.Template)),
+        ]
+    );
+
+    public static bool Includes(PathString path) => FirstSegments.Value.Contains(FirstSegment(path.Value ?? ""));
+
+    static string FirstSegment(string path) => path.TrimStart('/').Split('/', 2)[0];
+}

@@ -1,0 +1,70 @@
+using Wake.Contracts.Http;
+
+namespace Wake.WebConsole;
+
+/// <summary>What has changed since the last marks. It says where to look and never what is there.</summary>
+public sealed record LiveMarks
+{
+    // More than a page shows. Beyond that everything counts as changed.
+    const int MaxSessions = 500;
+
+    readonly HashSet<string> sessions = [];
+
+    /// <summary>That anything may have changed: at the beginning, and after a gap.</summary>
+    public static LiveMarks Everything { get; } = new() { All = true };
+
+    /// <summary>Whether anything may have changed.</summary>
+    public bool All { get; private set; }
+
+    /// <summary>Whether events came or went on.</summary>
+    public bool Events { get; private set; }
+
+    /// <summary>Whether something that waits for a person came or went.</summary>
+    public bool People { get; private set; }
+
+    /// <summary>Whether nothing has changed.</summary>
+    public bool IsEmpty => !All && !Events && !People && sessions.Count == 0;
+
+    /// <summary>Whether something of any session has changed.</summary>
+    public bool AnySession => All || sessions.Count > 0;
+
+    /// <summary>Whether something of this session has changed.</summary>
+    public bool Session(string key) => All || sessions.Contains(key);
+
+    /// <summary>Takes up a line of the ledger.</summary>
+    public void Add(LedgerLine line)
+    {
+        if (line.Session is { } key)
+        {
+            sessions.Add(key);
+            if (sessions.Count > MaxSessions)
+                All = true;
+        }
+
+        Events |= line.Event is not null;
+        People |=
+            line.What
+                is "asked"
+                    or "answered"
+                    or "unanswered"
+                    or "parked"
+                    or "released"
+                    or "dispatched"
+                    or "claimed"
+                    or "paused"
+                    or "escalated"
+                    or "closed"
+                    or "notified";
+    }
+
+    /// <summary>Takes up other marks.</summary>
+    public void Add(LiveMarks marks)
+    {
+        sessions.UnionWith(marks.sessions);
+        (All, Events, People) = (
+            All || marks.All || sessions.Count > MaxSessions,
+            Events || marks.Events,
+            People || marks.People
+        );
+    }
+}
