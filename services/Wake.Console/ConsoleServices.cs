@@ -63,6 +63,9 @@ public static class ConsoleServices
             (http, next) =>
             {
                 http.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
+
+                // Without one a browser calls the origin of the console's own forms null.
+                http.Response.Headers["Referrer-Policy"] = "same-origin";
                 return next(http);
             }
         );
