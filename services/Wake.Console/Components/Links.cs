@@ -8,10 +8,10 @@ public static class Links
     public static string Session(string key, int? turn = null) =>
         $"sessions/{Uri.EscapeDataString(key)}{(turn is null ? "" : $"#turn-{turn}")}";
 
-    /// <summary>An event.</summary>
+    /// <summary>The page of an event; its source tells it from others of the same id.</summary>
     public static string Event(string id, string? source = null) =>
         $"events/{Uri.EscapeDataString(id)}{(source is null ? "" : $"?source={Uri.EscapeDataString(source)}")}";
 
-    /// <summary>A question.</summary>
+    /// <summary>The page of a question, open or settled.</summary>
     public static string Question(Guid id) => $"questions/{id}";
 }
