@@ -403,7 +403,7 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         await browser.Page.GetByLabel("Say something").FillAsync("Hello from afar");
         await browser.Presses("Wake it");
         await browser.Page.Locator("#turn-1", new() { HasText = "Hello from afar" }).WaitForAsync();
-        Assert.EndsWith($"/wake/sessions/{Uri.EscapeDataString(key)}", browser.Page.Url);
+        Assert.EndsWith($"/wake/sessions/{key}", Uri.UnescapeDataString(browser.Page.Url));
         await browser.Page.GetByRole(AriaRole.Link, new() { Name = "Events", Exact = true }).ClickAsync();
         await browser.Page.WaitForURLAsync(x => x.EndsWith("/wake/events"));
         Assert.Empty(browser.Problems);
