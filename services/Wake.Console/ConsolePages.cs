@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.AspNetCore.DataProtection;
 using MudBlazor.Services;
 using Wake.WebConsole.Components;
+using Wake.WebConsole.Components.Parts;
 
 namespace Wake.WebConsole;
 
@@ -56,6 +57,7 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
         services.AddLogging();
         services.AddRouting();
         services.AddScoped<CircuitMarks>();
+        services.AddScoped<Toasts>();
         services.AddScoped<GatewayClient>();
         services.AddSingleton<CircuitHandler, BrowserCounter>();
         services.AddRazorComponents().AddInteractiveServerComponents();

@@ -15,7 +15,7 @@ public static class ConsoleServices
         "default-src 'none'; script-src 'self'; style-src-elem 'self'; style-src-attr 'unsafe-inline'; img-src 'self' "
         + "data:; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
-    /// <summary>The console's services. What draws pages is not among them: it is made when somebody opens one.</summary>
+    /// <summary>The services of the console. What draws pages is made when somebody opens one.</summary>
     public static IHostApplicationBuilder AddConsole(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<ConsoleOptions>(ConsoleOptions.Section);
@@ -63,6 +63,9 @@ public static class ConsoleServices
             (http, next) =>
             {
                 http.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
+
+                // Without one a browser calls the origin of the console's own forms null.
+                http.Response.Headers["Referrer-Policy"] = "same-origin";
                 return next(http);
             }
         );

@@ -15,7 +15,7 @@ public sealed record ApiCall(HttpMethod Method, string Path, string? Body = null
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    /// <summary>A GET.</summary>
+    /// <summary>A call that reads. Parameters without a value are left out.</summary>
     public static ApiCall Get(string path, params ReadOnlySpan<(string Name, string? Value)> parameters)
     {
         var query = new StringBuilder(path);
@@ -39,7 +39,7 @@ public sealed record ApiCall(HttpMethod Method, string Path, string? Body = null
     /// <summary>A POST that says nothing beside its path.</summary>
     public static ApiCall Post(string path) => new(HttpMethod.Post, path, "{}");
 
-    /// <summary>A DELETE.</summary>
+    /// <summary>A call that ends something.</summary>
     public static ApiCall Delete(string path) => new(HttpMethod.Delete, path);
 
     /// <summary>

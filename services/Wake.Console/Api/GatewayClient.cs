@@ -8,7 +8,11 @@ namespace Wake.WebConsole;
 /// The HTTP API as the person at one browser may use it. What is not allowed the API refuses with a sentence, which the
 /// page shows.
 /// </summary>
-public sealed class GatewayClient(GatewayConnection connection, AuthenticationStateProvider authentication)
+public sealed class GatewayClient(
+    GatewayConnection connection,
+    AuthenticationStateProvider authentication,
+    TimeProvider time
+)
 {
     ConsoleSession? session;
 
@@ -19,7 +23,7 @@ public sealed class GatewayClient(GatewayConnection connection, AuthenticationSt
         session ??= (await authentication.GetAuthenticationStateAsync()).User.Identity is ConsoleIdentity known
             ? known.Session
             : null;
-        return session is { IsEnded: false } && session.Ends > DateTimeOffset.UtcNow
+        return session is { IsEnded: false } && session.Ends > time.GetUtcNow()
             ? session
             : throw new ApiException("You are signed out.", HttpStatusCode.Unauthorized);
     }

@@ -11,10 +11,10 @@ public static class Links
     /// <summary>What was said in a turn.</summary>
     public static string Turn(string key, int turn) => $"turns/{turn}/{Uri.EscapeDataString(key)}";
 
-    /// <summary>An event.</summary>
+    /// <summary>The page of an event; its source tells it from others of the same id.</summary>
     public static string Event(string id, string? source = null) =>
         $"events/{Uri.EscapeDataString(id)}{(source is null ? "" : $"?source={Uri.EscapeDataString(source)}")}";
 
-    /// <summary>A question.</summary>
+    /// <summary>The page of a question, open or settled.</summary>
     public static string Question(Guid id) => $"questions/{id}";
 }

@@ -1,6 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Components;
-using MudBlazor;
+using Wake.WebConsole.Components.Parts;
 
 namespace Wake.WebConsole.Components;
 
@@ -14,6 +14,8 @@ public abstract class View : ComponentBase, IDisposable
     bool isLoading,
         again;
 
+    protected View() => Closing = closing.Token;
+
     [Inject]
     protected GatewayClient Gateway { get; set; } = null!;
 
@@ -24,7 +26,7 @@ public abstract class View : ComponentBase, IDisposable
     CircuitMarks Marks { get; set; } = null!;
 
     [Inject]
-    ISnackbar Snackbar { get; set; } = null!;
+    Toasts Toasts { get; set; } = null!;
 
     /// <summary>Whether the first look is over.</summary>
     protected bool IsLoaded { get; private set; }
@@ -36,7 +38,7 @@ public abstract class View : ComponentBase, IDisposable
     protected ConsoleSession? Viewer { get; private set; }
 
     /// <summary>Ends when the page is left.</summary>
-    protected CancellationToken Closing => closing.Token;
+    protected CancellationToken Closing { get; }
 
     /// <summary>Asks the API for what the page shows.</summary>
     protected abstract Task Load(CancellationToken cancel);
@@ -75,6 +77,25 @@ public abstract class View : ComponentBase, IDisposable
         }
     }
 
+    /// <summary>Reads more of the same, and says what keeps it from that.</summary>
+    protected async Task Read(Func<CancellationToken, Task> more)
+    {
+        try
+        {
+            await more(Closing);
+            Problem = null;
+        }
+        catch (ApiException refused)
+        {
+            if (!SignedOut(refused))
+                Problem = refused.Message;
+        }
+        catch (OperationCanceledException) when (closing.IsCancellationRequested)
+        {
+            // Nobody looks any more.
+        }
+    }
+
     /// <summary>Does what somebody has pressed a button for, and looks again.</summary>
     /// <returns>Whether it was done.</returns>
     protected async Task<bool> Act(ApiCall call, string done)
@@ -82,14 +103,14 @@ public abstract class View : ComponentBase, IDisposable
         try
         {
             await Gateway.Send(call, Closing);
-            Snackbar.Add(done, Severity.Success);
+            Toasts.Add(done);
             await Reload();
             return true;
         }
         catch (ApiException refused)
         {
             if (!SignedOut(refused))
-                Snackbar.Add(refused.Message, Severity.Error);
+                Toasts.Add(refused.Message, isProblem: true);
             return false;
         }
         catch (OperationCanceledException) when (closing.IsCancellationRequested)
@@ -108,21 +129,13 @@ public abstract class View : ComponentBase, IDisposable
 
     async Task LoadOnce()
     {
-        try
+        await Read(async cancel =>
         {
             Viewer = await Gateway.GetSession();
-            await Load(Closing);
-            Problem = null;
-        }
-        catch (ApiException refused)
-        {
-            if (!SignedOut(refused))
-                Problem = refused.Message;
-        }
-        catch (OperationCanceledException) when (closing.IsCancellationRequested)
-        {
+            await Load(cancel);
+        });
+        if (closing.IsCancellationRequested)
             return;
-        }
 
         IsLoaded = true;
         StateHasChanged();

@@ -174,6 +174,35 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         }
     }
 
+    [Theory]
+    [InlineData("/events/a%22b?source=c", "0;url=/events/a%22b?source=c\"")]
+    [InlineData("/\"><script>", "0;url=/&quot;&gt;&lt;script&gt;\"")]
+    [InlineData("//evil.example", "0;url=/\"")]
+    [InlineData("/\\evil.example", "0;url=/\"")]
+    [InlineData("https://evil.example", "0;url=/\"")]
+    [InlineData("javascript:alert(1)", "0;url=/\"")]
+    public async Task A_link_leads_to_a_page_of_this_wake_and_nowhere_else(string to, string onward)
+    {
+        var opened = await Stranger.GetAsync($"{await Link()}&to={Uri.EscapeDataString(to)}");
+
+        Assert.Equal(HttpStatusCode.OK, opened.StatusCode);
+        Assert.Contains(onward, await opened.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_browser_that_signs_out_is_let_in_no_more()
+    {
+        var mine = (await Stranger.GetAsync(await Link())).Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        using var end = new HttpRequestMessage(HttpMethod.Delete, "/v1/browser")
+        {
+            Headers = { { "Cookie", mine }, { "Sec-Fetch-Site", "same-origin" } },
+        };
+        Assert.Equal(HttpStatusCode.NoContent, (await Stranger.SendAsync(end)).StatusCode);
+
+        using var again = new HttpRequestMessage(HttpMethod.Get, "/v1/sessions") { Headers = { { "Cookie", mine } } };
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Stranger.SendAsync(again)).StatusCode);
+    }
+
     [Fact]
     public void A_link_lasts_a_minute_and_what_it_becomes_twelve_hours()
     {
