@@ -41,12 +41,15 @@ public static class ConsoleServices
     /// answers.</summary>
     public static void UseConsole(this WebApplication app)
     {
-        var pathBase = new PathString(app.Services.GetRequiredService<IOptions<ConsoleOptions>>().Value.PathBase);
-        var pipeline = new Lazy<RequestDelegate>(() => BuildPipeline(app.Services, pathBase));
+        // What is wrong with a setting the start says, which comes after this.
+        var pathBase = new Lazy<PathString>(() =>
+            app.Services.GetRequiredService<IOptions<ConsoleOptions>>().Value.PathBase
+        );
+        var pipeline = new Lazy<RequestDelegate>(() => BuildPipeline(app.Services, pathBase.Value));
         app.Use(
             (http, next) =>
                 http.GetEndpoint() is null
-                && http.Request.Path.StartsWithSegments(pathBase, out var below)
+                && http.Request.Path.StartsWithSegments(pathBase.Value, out var below)
                 && ConsolePaths.Includes(below)
                     ? pipeline.Value(http)
                     : next(http)

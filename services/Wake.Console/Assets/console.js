@@ -4,6 +4,7 @@
 window.wakeConsole = (() => {
   const themes = ['system', 'light', 'dark'];
   let layout = null;
+  let wantsPalette = false;
   let timer = 0;
 
   function relative(at, now) {
@@ -38,10 +39,16 @@ window.wakeConsole = (() => {
     rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + step, 0), rows.length - 1)].focus();
   }
 
+  // Of who is quicker than the connection, too.
+  function openPalette() {
+    if (layout) layout.invokeMethodAsync('OpenPalette');
+    else wantsPalette = true;
+  }
+
   function onKey(e) {
     if ((e.ctrlKey || e.metaKey) && !e.altKey && e.key.toLowerCase() === 'k') {
       e.preventDefault();
-      layout.invokeMethodAsync('OpenPalette');
+      openPalette();
       return;
     }
     if (e.ctrlKey || e.metaKey || e.altKey || isTyping(e.target)) return;
@@ -49,24 +56,27 @@ window.wakeConsole = (() => {
       e.preventDefault();
       const search = document.querySelector('main [data-search]');
       if (search) search.focus();
-      else layout.invokeMethodAsync('OpenPalette');
+      else openPalette();
     } else if (e.key === 'j' || e.key === 'k') move(e.key === 'j' ? 1 : -1);
   }
+
+  document.addEventListener('keydown', onKey);
 
   const onVisibility = () => layout.invokeMethodAsync('SetVisible', !document.hidden);
 
   return {
     start(reference) {
       layout = reference;
-      document.addEventListener('keydown', onKey);
       document.addEventListener('visibilitychange', onVisibility);
       timer = setInterval(tick, 5000);
       if (document.hidden) onVisibility();
+      if (wantsPalette) openPalette();
+      wantsPalette = false;
       return localStorage.getItem('wake-theme') || 'system';
     },
 
     stop() {
-      document.removeEventListener('keydown', onKey);
+      layout = null;
       document.removeEventListener('visibilitychange', onVisibility);
       clearInterval(timer);
     },

@@ -41,7 +41,8 @@ sealed class TerminalConnections(
 
     readonly ConcurrentDictionary<Guid, Connection> connections = new();
 
-    /// <summary>The session that a connected terminal waits for; null when it is not connected to this gateway.</summary>
+    /// <summary>The session that a connected terminal waits for; null when it is not connected to this
+    /// gateway.</summary>
     public TerminalSession? FindSession(Guid waiter, Guid claudeSessionId) =>
         connections.TryGetValue(waiter, out var connection) && connection.ClaudeSessionId == claudeSessionId
             ? connection.Session

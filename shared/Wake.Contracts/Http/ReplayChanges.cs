@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Wake.Contracts.Http;
 
 /// <summary>
-/// What a replayed event says otherwise than the first. What is left out stays as it was. A changed one is only the word
-/// of whoever replays it, and no longer of the forge that told the first.
+/// What a replayed event says otherwise than the first. What is left out stays as it was. A changed one is only the
+/// word of whoever replays it, and no longer of the forge that told the first.
 /// </summary>
 /// <param name="Type">Its type.</param>
 /// <param name="Subject">What it is about.</param>

@@ -13,6 +13,7 @@ public sealed record SettingsSection(string Name, Type Options)
     [
         "Breakers",
         "Claude",
+        "Console",
         "Coordinator",
         "Cron",
         "Gateway",

@@ -80,12 +80,12 @@ public sealed class Turns(NpgsqlDataSource database)
         // A terminal begins nothing before its acknowledgement is on the disk, and with it all before.
         if (inTerminal)
             batch.AddCommitWithoutFlush();
-        batch.AddGenericPlans();
         batch.Add(LockSession, sessionId);
         batch.Add(Pauses.LockAgainstNew);
         batch.BatchCommands.Add(
             TurnHolds.Withhold(sessionId, wakeNumber, runner, lease, here ?? OpenClaudeSessions.None)
         );
+        batch.AddGenericPlans();
         batch.Add(
             $"""
             with claimed as (
@@ -204,10 +204,10 @@ public sealed class Turns(NpgsqlDataSource database)
             await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
-        await rows.NextResultAsync(cancel);
         if (await rows.ReadAsync(cancel))
             return new TurnClaim.Withheld(rows.GetString(0), rows.GetGuid(1));
 
+        await rows.NextResultAsync(cancel);
         await rows.NextResultAsync(cancel);
         var granted = await rows.ReadAsync(cancel);
         await rows.NextResultAsync(cancel);

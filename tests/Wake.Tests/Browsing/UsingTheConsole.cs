@@ -459,7 +459,8 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
 
         Task Visible(bool visible) =>
             browser.Page.EvaluateAsync(
-                $"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {(visible ? "false" : "true")} }});"
+                "Object.defineProperty(document, 'hidden', "
+                    + $"{{ configurable: true, value: {(visible ? "false" : "true")} }});"
                     + "document.dispatchEvent(new Event('visibilitychange'))"
             );
 

@@ -73,7 +73,8 @@ sealed class ConsoleBrowser : IAsyncDisposable
         var browser = await Open(wake.Http.BaseAddress!, size, colours);
         var said = await WakeCommandLine.Run(wake.Here, null, ["open", .. arguments ?? []]);
         Assert.True(said.ExitCode == 0, said.Errors);
-        await browser.Page.GotoAsync(said.Output.Trim());
+        var letIn = await browser.Page.GotoAsync(said.Output.Trim());
+        Assert.True(letIn is not { Ok: false }, letIn is null ? "" : await letIn.TextAsync());
         await browser.Page.WaitForURLAsync(x => !x.Contains("/open?"));
         await browser.SeesHeading();
         return browser;
