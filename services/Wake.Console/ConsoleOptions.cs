@@ -12,9 +12,6 @@ public sealed class ConsoleOptions : IValidatableObject
     /// Where the HTTP API is: <c>http://gateway:8080</c>. The console asks it with the key of whoever is logged in. In
     /// <c>wake up</c> it is known. Required.
     /// </summary>
-    [Required(
-        ErrorMessage = "Console:GatewayUrl is not set. Set Console__GatewayUrl, for instance to http://gateway:8080"
-    )]
     public Uri? GatewayUrl { get; init; }
 
     /// <summary>
@@ -33,6 +30,12 @@ public sealed class ConsoleOptions : IValidatableObject
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
+        if (GatewayUrl is null)
+            yield return new(
+                "Console:GatewayUrl is not set. Set Console__GatewayUrl, for instance to http://gateway:8080",
+                [nameof(GatewayUrl)]
+            );
+
         if (GatewayUrl is { } url && (!url.IsAbsoluteUri || url.Scheme is not ("http" or "https")))
             yield return new("Console:GatewayUrl must be an address like http://gateway:8080.", [nameof(GatewayUrl)]);
 

@@ -74,8 +74,8 @@ sealed class ConsoleBrowser : IAsyncDisposable
         var said = await WakeCommandLine.Run(wake.Here, null, ["open", .. arguments ?? []]);
         Assert.True(said.ExitCode == 0, said.Errors);
         var letIn = await browser.Page.GotoAsync(said.Output.Trim());
-        Assert.True(letIn is not { Ok: false }, letIn is null ? "" : await letIn.TextAsync());
-        await browser.Page.WaitForURLAsync(x => !x.Contains("/open?"));
+        Assert.Equal(200, letIn!.Status);
+        await browser.Page.WaitForURLAsync(x => !x.Contains("/open?"), new() { WaitUntil = WaitUntilState.Commit });
         await browser.SeesHeading();
         return browser;
     }
