@@ -15,6 +15,9 @@ namespace Wake.WebConsole;
 /// </summary>
 sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
 {
+    // A payload that somebody edits or pastes, each of its characters escaped: four times EventLimits.MaxBytes.
+    const int MaxMessageBytes = 1024 * 1024;
+
     readonly Lazy<(ServiceProvider Services, RequestDelegate Pipeline)> pages = new(() => Build(host));
 
     /// <summary>Answers a request for a page, or for the circuit of one.</summary>
@@ -60,7 +63,10 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
         services.AddScoped<Toasts>();
         services.AddScoped<GatewayClient>();
         services.AddSingleton<CircuitHandler, BrowserCounter>();
-        services.AddRazorComponents().AddInteractiveServerComponents();
+        services
+            .AddRazorComponents()
+            .AddInteractiveServerComponents()
+            .AddHubOptions(hub => hub.MaximumReceiveMessageSize = MaxMessageBytes);
         services.AddCascadingAuthenticationState();
         services.AddMudServices();
 

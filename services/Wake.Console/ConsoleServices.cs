@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Wake.ServiceDefaults;
@@ -15,11 +16,17 @@ public static class ConsoleServices
         "default-src 'none'; script-src 'self'; style-src-elem 'self'; style-src-attr 'unsafe-inline'; img-src 'self' "
         + "data:; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
+    // A form that logs in, and nothing else: what a page sends goes through its circuit.
+    const int MaxRequestBytes = 64 * 1024;
+
     /// <summary>The services of the console. What draws pages is made when somebody opens one.</summary>
     public static IHostApplicationBuilder AddConsole(this IHostApplicationBuilder builder)
     {
         builder.Services.AddValidatedOptions<ConsoleOptions>(ConsoleOptions.Section);
         builder.Services.AddHttpServerDefaults();
+        builder.Services.Configure<KestrelServerOptions>(kestrel =>
+            kestrel.Limits.MaxRequestBodySize = MaxRequestBytes
+        );
         builder.Services.AddKnownProxies();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<GatewayConnection>();

@@ -266,7 +266,12 @@ public static class StandaloneHost
         builder.AddCron();
         builder.AddNotifier();
         builder.AddConsole();
-        builder.Services.AddSingleton(new LocalBrowsers(async http => (await http.AuthenticateAsync()).Succeeded));
+        // By the cookie alone: a key would be judged instead of it.
+        builder.Services.AddSingleton(
+            new LocalBrowsers(async http =>
+                http.Request.Headers.Authorization.Count == 0 && (await http.AuthenticateAsync()).Succeeded
+            )
+        );
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();

@@ -52,9 +52,11 @@ sealed class ConsoleAccess(RequestDelegate next)
 
     static async Task<ConsoleSession?> FindSession(HttpContext http, ConsoleSessions sessions)
     {
+        // Only whoever has logged in here: the cookie of a local browser counts under its own name and judged by the
+        // gateway, since cookies know no ports, and a server of another user may have been sent it.
         if (
             http.Request.Cookies[ConsoleSessions.Cookie] is { Length: > 0 } cookie
-            && sessions.Find(cookie) is { } session
+            && sessions.Find(cookie) is { Credential: Credential.Key } session
         )
             return session;
 
@@ -71,11 +73,8 @@ sealed class ConsoleAccess(RequestDelegate next)
     {
         if (request.Headers.Origin.ToString() is { Length: > 0 } origin)
             return !Uri.TryCreate(origin, UriKind.Absolute, out var from)
-                || !string.Equals(
-                    from.Authority,
-                    new Uri($"{from.Scheme}://{request.Host}").Authority,
-                    StringComparison.OrdinalIgnoreCase
-                );
+                || !Uri.TryCreate($"{from.Scheme}://{request.Host}", UriKind.Absolute, out var here)
+                || !string.Equals(from.Authority, here.Authority, StringComparison.OrdinalIgnoreCase);
 
         return request.Headers["Sec-Fetch-Site"].ToString() switch
         {

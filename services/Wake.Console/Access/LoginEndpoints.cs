@@ -44,18 +44,21 @@ static class LoginEndpoints
             return Results.BadRequest();
 
         if (http.User.Identity is ConsoleIdentity { Session: var session })
-        {
             session.End();
-            if (session.Credential is Credential.Browser)
+
+        // Whoever has logged in by a key as well is let in by neither.
+        if (
+            http.RequestServices.GetService<LocalBrowsers>() is not null
+            && http.Request.Cookies[LocalBrowsers.Cookie] is { Length: > 0 } own
+        )
+        {
+            try
             {
-                try
-                {
-                    await gateway.Send(ApiCall.Delete("/v1/browser"), session.Credential, cancel);
-                }
-                catch (ApiException)
-                {
-                    // It is over for the API already.
-                }
+                await gateway.Send(ApiCall.Delete("/v1/browser"), new Credential.Browser(own), cancel);
+            }
+            catch (ApiException)
+            {
+                // It is over for the API already.
             }
         }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
 using Wake.Contracts.Http;
@@ -12,10 +13,18 @@ namespace Wake.WebConsole;
 /// It follows with the credential of somebody who is there: the marks tell nobody more than their own key shows them,
 /// since all of them may read the ledger.
 /// </remarks>
-public sealed class LiveFeed(GatewayConnection gateway, IHostApplicationLifetime host, ILogger<LiveFeed> log)
+public sealed class LiveFeed(
+    GatewayConnection gateway,
+    IHostApplicationLifetime host,
+    TimeProvider time,
+    ILogger<LiveFeed> log
+)
 {
     /// <summary>How often browsers are told, at most. People see no difference to at once.</summary>
     public static readonly TimeSpan MarkInterval = TimeSpan.FromMilliseconds(300);
+
+    // The API says something every 15 s. A machine that is gone says so by silence alone.
+    static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(45);
 
     static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan MaxRetry = TimeSpan.FromSeconds(15);
@@ -62,17 +71,25 @@ public sealed class LiveFeed(GatewayConnection gateway, IHostApplicationLifetime
         var retry = FirstRetry;
         while (!cancel.IsCancellationRequested)
         {
+            var session = FindSession();
+            using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            silence.CancelAfter(MaxSilence);
             try
             {
-                if (FindSession() is { } session)
+                if (session is not null)
                 {
-                    await using var stream = await gateway.OpenEventStream("/v1/tail", session.Credential, cancel);
+                    await using var stream = await gateway.OpenEventStream(
+                        "/v1/tail",
+                        session.Credential,
+                        silence.Token
+                    );
 
                     // What happened while nobody followed is not told again.
                     Mark(LiveMarks.Everything);
                     retry = FirstRetry;
-                    await foreach (var item in SseParser.Create(stream).EnumerateAsync(cancel))
+                    await foreach (var item in SseParser.Create(stream).EnumerateAsync(silence.Token))
                     {
+                        silence.CancelAfter(MaxSilence);
                         if (
                             item.EventType is not "ping"
                             && JsonSerializer.Deserialize<LedgerLine>(item.Data, JsonSerializerOptions.Web) is { } line
@@ -85,8 +102,20 @@ public sealed class LiveFeed(GatewayConnection gateway, IHostApplicationLifetime
             {
                 return;
             }
+            catch (ApiException refused) when (refused.Status is HttpStatusCode.Unauthorized)
+            {
+                // It is followed with the credential of somebody else who is there.
+                session?.End();
+                retry = FirstRetry;
+            }
             catch (Exception broken)
-                when (broken is ApiException or IOException or HttpRequestException or JsonException)
+                when (broken
+                        is ApiException
+                            or IOException
+                            or HttpRequestException
+                            or JsonException
+                            or OperationCanceledException
+                )
             {
                 log.LogInformation("Following the ledger ended ({Reason}); it is followed again.", broken.Message);
             }
@@ -126,7 +155,7 @@ public sealed class LiveFeed(GatewayConnection gateway, IHostApplicationLifetime
     ConsoleSession? FindSession()
     {
         lock (mutex)
-            return subscriptions.Find(x => !x.Session.IsEnded)?.Session;
+            return subscriptions.Find(x => !x.Session.IsEnded && x.Session.Ends > time.GetUtcNow())?.Session;
     }
 
     void Mark(LedgerLine line)

@@ -37,8 +37,7 @@ public sealed record LiveMarks
         if (line.Session is { } key)
         {
             sessions.Add(key);
-            if (sessions.Count > MaxSessions)
-                All = true;
+            ForgetTooMany();
         }
 
         Events |= line.Event is not null;
@@ -61,10 +60,15 @@ public sealed record LiveMarks
     public void Add(LiveMarks marks)
     {
         sessions.UnionWith(marks.sessions);
-        (All, Events, People) = (
-            All || marks.All || sessions.Count > MaxSessions,
-            Events || marks.Events,
-            People || marks.People
-        );
+        (All, Events, People) = (All || marks.All, Events || marks.Events, People || marks.People);
+        ForgetTooMany();
+    }
+
+    // A tab may be hidden for days.
+    void ForgetTooMany()
+    {
+        All |= sessions.Count > MaxSessions;
+        if (All)
+            sessions.Clear();
     }
 }

@@ -67,6 +67,7 @@ public sealed class WordingThePages
         for (var i = 0; i < 10_000; i++)
             marks.Add(new LedgerLine(Now, "asked", null, $"session-{i}", 1, null));
         Assert.True(marks.All && marks.People && marks.Session("another"));
+        Assert.False(marks.IsEmpty);
     }
 
     [Fact]

@@ -204,6 +204,23 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
     }
 
     [Fact]
+    public async Task A_cookie_counts_under_its_own_name_alone()
+    {
+        var mine = (await Stranger.GetAsync(await Link())).Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        Assert.DoesNotContain("/login", await Lands(mine));
+
+        // What the gateway judges is not let in by another way, on which nobody asks whose browser it is.
+        Assert.Contains("/login", await Lands($"wake-console={mine[(mine.IndexOf('=') + 1)..]}"));
+
+        async Task<string> Lands(string cookie)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Cookie", cookie } } };
+            using var answer = await Stranger.SendAsync(request);
+            return answer.Headers.Location?.OriginalString ?? answer.RequestMessage!.RequestUri!.AbsolutePath;
+        }
+    }
+
+    [Fact]
     public void A_link_lasts_a_minute_and_what_it_becomes_twelve_hours()
     {
         var clock = new Clock();
