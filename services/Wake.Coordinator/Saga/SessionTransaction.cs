@@ -1,4 +1,5 @@
 using System.Data;
+using System.Diagnostics;
 using Npgsql;
 using Wake.ServiceDefaults;
 using Wake.Store;
@@ -61,8 +62,8 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     /// <param name="since">As in <see cref="WakeTimers.ClaimDue"/>.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <returns>The sagas, the longest waiting first, how long until the next session is due, if it is not among
-    /// them, and when this was so.</returns>
-    public async Task<(IReadOnlyList<SessionWake> Due, TimeSpan? Next, DateTimeOffset Looked)> LoadDue(
+    /// them, when this was so, and how long it took to find them.</returns>
+    public async Task<(IReadOnlyList<SessionWake> Due, TimeSpan? Next, DateTimeOffset Looked, TimeSpan Took)> LoadDue(
         int limit,
         DateTimeOffset? since,
         CancellationToken cancel
@@ -71,6 +72,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         List<Guid> due;
         TimeSpan? next;
         DateTimeOffset looked;
+        var begun = Stopwatch.GetTimestamp();
         await using (var locking = await Begin(WakeTimers.LockDue(limit, since), cancel))
         {
             locking.BatchCommands.Add(WakeTimers.SelectNext(since));
@@ -80,13 +82,14 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             (next, looked) = await WakeTimers.ReadNext(locked, cancel);
         }
 
+        var took = Stopwatch.GetElapsedTime(begun);
         if (due is [])
-            return ([], next, looked);
+            return ([], next, looked, took);
 
         await using var reading = new NpgsqlBatch(connection);
         AddReads(reading, due);
         await using var rows = await reading.ExecuteReaderAsync(cancel);
-        return (await ReadSagas(rows, due, x => new() { CorrelationId = x }, cancel), next, looked);
+        return (await ReadSagas(rows, due, x => new() { CorrelationId = x }, cancel), next, looked, took);
     }
 
     /// <summary>

@@ -26,6 +26,9 @@ sealed class DueSessions(
     ILogger<DueSessions> log
 )
 {
+    // What is not sent by then the timers owe; nothing else is decided meanwhile.
+    static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(10);
+
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
     const int SendAtOnce = 48;
 
@@ -33,7 +36,8 @@ sealed class DueSessions(
     /// <param name="Count">How many sessions it decided about.</param>
     /// <param name="Next">How long until the next one is due; null when none is.</param>
     /// <param name="Looked">When it looked, by the database's clock.</param>
-    public readonly record struct Outcome(int Count, TimeSpan? Next, DateTimeOffset Looked);
+    /// <param name="LookTime">How long it took to find those that are due.</param>
+    public readonly record struct Outcome(int Count, TimeSpan? Next, DateTimeOffset Looked, TimeSpan LookTime);
 
     /// <summary>Decides about those that are due, the longest waiting first, and sends what follows.</summary>
     /// <param name="limit">How many at most.</param>
@@ -47,15 +51,7 @@ sealed class DueSessions(
             if (await TryDecide(looks, limit, since, cancel) is not { } outcome)
                 return await HandOver(limit, since, cancel);
 
-            await Parallel.ForEachAsync(
-                looks.Where(x => x.Saga.Command is not null),
-                new ParallelOptions { MaxDegreeOfParallelism = SendAtOnce, CancellationToken = cancel },
-                async (look, cancel) =>
-                {
-                    Activity.Current = look.Span;
-                    await look.Saga.Command!.Send(bus, cancel);
-                }
-            );
+            await SendAll(looks);
             return outcome;
         }
         finally
@@ -63,6 +59,33 @@ sealed class DueSessions(
             foreach (var (_, span) in looks)
                 span?.Dispose();
         }
+    }
+
+    // Each by itself: what keeps one from being sent keeps no other.
+    async Task SendAll(List<(SessionWake Saga, Activity? Span)> looks)
+    {
+        using var bound = new CancellationTokenSource(SendTimeout);
+        await Parallel.ForEachAsync(
+            looks.Where(x => x.Saga.Command is not null),
+            new ParallelOptions { MaxDegreeOfParallelism = SendAtOnce },
+            async (look, _) =>
+            {
+                Activity.Current = look.Span;
+                try
+                {
+                    await look.Saga.Command!.Send(bus, bound.Token);
+                }
+                catch (Exception failed)
+                {
+                    log.LogWarning(
+                        "{SessionKey}: the command of wake {Wake} was not sent ({Reason}). It is sent again.",
+                        look.Saga.Facts.Key,
+                        look.Saga.WakeNumber,
+                        failed.GetBaseException().Message
+                    );
+                }
+            }
+        );
     }
 
     async Task<Outcome?> TryDecide(
@@ -76,13 +99,21 @@ sealed class DueSessions(
         {
             return await DecideTogether(looks, limit, since, cancel);
         }
-        catch (Exception failed) when (!PostgresErrors.IsTransient(failed) && failed is not OperationCanceledException)
+        catch (Exception failed)
+            when (failed is not OperationCanceledException
+                && (!PostgresErrors.IsTransient(failed) || TookTooLong(failed))
+            )
         {
             // One of them is to blame, and keeps no other from its turn.
             log.LogError(failed, "Deciding about sessions at once failed; it is done one by one.");
             return null;
         }
     }
+
+    static bool TookTooLong(Exception failed) =>
+        failed
+            is NpgsqlException { InnerException: TimeoutException }
+                or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled };
 
     async Task<Outcome> DecideTogether(
         List<(SessionWake Saga, Activity? Span)> looks,
@@ -92,9 +123,9 @@ sealed class DueSessions(
     )
     {
         await using var transaction = new SessionTransaction(database);
-        var (due, next, looked) = await transaction.LoadDue(limit, since, cancel);
+        var (due, next, looked, took) = await transaction.LoadDue(limit, since, cancel);
         if (due is [])
-            return new(0, next, looked);
+            return new(0, next, looked, took);
 
         var parents = await FindParents([.. due.Select(x => x.CorrelationId)], cancel);
         var alone = await transaction.AdmitAll(due, cancel);
@@ -115,7 +146,7 @@ sealed class DueSessions(
         foreach (var breaker in transaction.Opened)
             BreakerNotice.Write(log, breaker);
         WakeMetrics.DecisionSetSize.Record(due.Count);
-        return new(due.Count, next, looked);
+        return new(due.Count, next, looked, took);
 
         void Look(SessionWake saga)
         {
@@ -129,7 +160,9 @@ sealed class DueSessions(
     // By a message each, with its repetitions and its error queue.
     async Task<Outcome> HandOver(int limit, DateTimeOffset? since, CancellationToken cancel)
     {
+        var begun = Stopwatch.GetTimestamp();
         var (due, next, looked) = await timers.ClaimDue(limit, options.Value.RepeatAfter, cancel, since);
+        var took = Stopwatch.GetElapsedTime(begun);
         var parents = await FindParents(due, cancel);
         foreach (var session in due)
         {
@@ -137,7 +170,7 @@ sealed class DueSessions(
             await bus.Publish(new WakeDue(session), cancel);
         }
 
-        return new(due.Count, next, looked);
+        return new(due.Count, next, looked, took);
     }
 
     async Task<IReadOnlyDictionary<Guid, (string Parent, string? State)>?> FindParents(

@@ -25,8 +25,11 @@ sealed class WakeSweeper(
     // of it is taken in the sooner when nothing else is done meanwhile.
     static readonly TimeSpan MaxBurstDelay = TimeSpan.FromSeconds(1);
 
-    // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it.
-    static readonly TimeSpan SweepOverlap = TimeSpan.FromSeconds(5);
+    // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it; and
+    // PostgreSQL ends one that stands still, with the locks of others' timers, after ten seconds.
+    static readonly TimeSpan SweepOverlap = TimeSpan.FromSeconds(15);
+
+    static readonly TimeSpan LockedRetry = TimeSpan.FromMilliseconds(50);
 
     // A look at all timers is taken as often as it takes no more than a twentieth of the time: always, but while a
     // transaction that stays open has it pass every timer that was due since.
@@ -101,11 +104,15 @@ sealed class WakeSweeper(
     /// <summary>One look. Returns how long the next one can wait.</summary>
     public async Task<TimeSpan> SweepOnce(CancellationToken cancel)
     {
-        var (count, next, looked) = await DecideDue(cancel);
+        var (count, next, looked, _) = await DecideDue(cancel);
         if (count == options.Value.SweepBatchSize)
             return TimeSpan.Zero;
 
         sweptUpTo = looked;
+
+        // Somebody else has them locked.
+        if (count == 0 && next <= TimeSpan.Zero)
+            return LockedRetry;
 
         // A timer that is due within a millisecond is worth the wait, not a loop.
         return TimeSpan.FromTicks(
@@ -115,18 +122,14 @@ sealed class WakeSweeper(
 
     async Task<DueSessions.Outcome> DecideDue(CancellationToken cancel)
     {
-        var (size, begun) = (options.Value.SweepBatchSize, time.GetTimestamp());
-        if (begun < nextFullSweep)
+        var size = options.Value.SweepBatchSize;
+        if (time.GetTimestamp() < nextFullSweep)
             return await due.Decide(size, sweptUpTo - SweepOverlap, cancel);
 
-        try
-        {
-            return await due.Decide(size, since: null, cancel);
-        }
-        finally
-        {
-            var end = time.GetTimestamp();
-            nextFullSweep = end + ((end - begun) * FullSweepPauseFactor);
-        }
+        var outcome = await due.Decide(size, since: null, cancel);
+        nextFullSweep =
+            time.GetTimestamp()
+            + (long)(outcome.LookTime.TotalSeconds * FullSweepPauseFactor * time.TimestampFrequency);
+        return outcome;
     }
 }

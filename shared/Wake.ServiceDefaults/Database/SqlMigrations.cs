@@ -16,6 +16,8 @@ public static class SqlMigrations
     // Any constant will do; it only has to be the same in every process of this and later versions.
     const long Lock = 0x57414B45;
 
+    const int MaxAttempts = 10;
+
     /// <summary>Applies the migrations of an assembly before the services registered after this start.</summary>
     public static IHostApplicationBuilder AddMigrations(this IHostApplicationBuilder builder, Assembly owner)
     {
@@ -31,6 +33,24 @@ public static class SqlMigrations
     /// <summary>Applies what is missing. Returns how many files that were.</summary>
     /// <exception cref="InvalidOperationException">A file was changed after it was applied.</exception>
     public static async Task<int> Apply(NpgsqlDataSource database, Assembly owner, CancellationToken cancel)
+    {
+        // Services of the version before are at work in the same tables, and PostgreSQL ends one of two that wait for
+        // each other. Nothing was done then.
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await ApplyTogether(database, owner, cancel);
+            }
+            catch (PostgresException crossed)
+                when (crossed.SqlState is PostgresErrorCodes.DeadlockDetected && attempt < MaxAttempts)
+            {
+                // Again, at once: the other one has gone on.
+            }
+        }
+    }
+
+    static async Task<int> ApplyTogether(NpgsqlDataSource database, Assembly owner, CancellationToken cancel)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         if (await IsUpToDate(connection, owner, cancel))

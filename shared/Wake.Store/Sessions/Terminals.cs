@@ -347,6 +347,7 @@ public sealed class Terminals(NpgsqlDataSource database)
                 from terminals t
                 join turns turn on turn.session_id = t.session_id and turn.wake_number = t.wake_number
                                    and turn.epoch = t.epoch
+                join sessions s on s.id = t.session_id and s.closed_at is null
                 where t.session_id = $1 and t.terminal = $2 and t.waiter = $3 and t.wake_number = $4 and t.epoch = $5
                   and t.begun_at is null and turn.ended_at is null and turn.lease_until > clock_timestamp()
             ), noted as (
