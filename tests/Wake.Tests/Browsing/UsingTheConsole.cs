@@ -288,10 +288,22 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         await browser.Page.WaitForURLAsync(x => x.Contains("text="));
         var row = browser.Page.Locator("[data-row]", new() { HasText = "by keys alone" });
         await row.WaitForAsync();
-        await browser.Page.EvaluateAsync("document.activeElement.blur()");
-        await keys.PressAsync("j");
-        await keys.PressAsync("Enter");
-        await browser.Page.WaitForURLAsync(x => x.Contains("/events/"));
+        // The list may be drawn anew between the two keys, by what else happens.
+        await Eventually.Holds(async () =>
+        {
+            await browser.Page.EvaluateAsync("document.activeElement.blur()");
+            await keys.PressAsync("j");
+            await keys.PressAsync("Enter");
+            try
+            {
+                await browser.Page.WaitForURLAsync(x => x.Contains("/events/"), new() { Timeout = 5_000 });
+                return true;
+            }
+            catch (TimeoutException)
+            {
+                return false;
+            }
+        });
         await browser.Sees("Decisions");
 
         await keys.PressAsync("Control+k");
