@@ -34,7 +34,11 @@ public sealed class AskingForPages(StandaloneSystem shared) : IClassFixture<Stan
     [InlineData("/v1/sessions?sort=--key", "sort", "must be one of")]
     [InlineData("/v1/sessions?cursor=nonsense", "cursor", "is none of this list")]
     [InlineData("/v1/events?cursor=nonsense", "cursor", "is none of this list")]
-    [InlineData("/v1/events?outcome=duplicate", "outcome", "must be routed or unwatched.")]
+    [InlineData(
+        "/v1/events?outcome=dead",
+        "outcome",
+        "must be one of routed, unwatched, woke, coalesced, duplicate, stale."
+    )]
     [InlineData("/v1/events?limit=0", "limit", "must be from 1 to 1000.")]
     public async Task What_is_not_known_is_refused_with_what_is(string path, string field, string problem)
     {
