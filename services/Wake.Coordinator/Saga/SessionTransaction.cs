@@ -191,8 +191,10 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         return new(connection) { BatchCommands = { new("begin"), new("set local synchronous_commit = off"), locking } };
     }
 
+    // A statement about an array of sessions is planned anew with every run otherwise, at several times its own cost.
     void AddReads(NpgsqlBatch batch, IReadOnlyList<Guid> sessions)
     {
+        batch.BatchCommands.Add(new("set local plan_cache_mode = force_generic_plan"));
         batch.BatchCommands.Add(
             NpgsqlExtensions.CreateNamed(
                 "select session_id, current_state, wake_number from session_wakes where session_id = any (@sessions)",
