@@ -9,8 +9,15 @@ namespace Wake.Benchmarks;
 /// <summary>A runner that does everything a runner does but run the CLI: every turn ends as it begins.</summary>
 sealed class StandInRunner : IAsyncDisposable
 {
+    // More take the processor from what is measured, and are no faster.
+    const int Slots = 16;
+
+    // A command has arrived when it is delivered, and not when a slot is free for it.
+    const int AllThatWait = 10_000;
+
     readonly IBusControl bus;
     readonly Turns turns;
+    readonly SemaphoreSlim slots = new(Slots);
     readonly ConcurrentDictionary<Guid, long> dispatched = new();
     readonly ConcurrentDictionary<string, int> heard = new();
     int jobs,
@@ -27,8 +34,8 @@ sealed class StandInRunner : IAsyncDisposable
                 endpoint =>
                 {
                     endpoint.SetQuorumQueue();
-                    endpoint.PrefetchCount = 128;
-                    endpoint.ConcurrentMessageLimit = 64;
+                    endpoint.PrefetchCount = AllThatWait;
+                    endpoint.ConcurrentMessageLimit = AllThatWait;
                     endpoint.Handler<ResumeSession>(Consume);
                 }
             );
@@ -71,7 +78,11 @@ sealed class StandInRunner : IAsyncDisposable
         (jobs, ended) = (0, 0);
     }
 
-    public async ValueTask DisposeAsync() => await bus.StopAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await bus.StopAsync();
+        slots.Dispose();
+    }
 
     async Task Consume(ConsumeContext<ResumeSession> context)
     {
@@ -80,6 +91,19 @@ sealed class StandInRunner : IAsyncDisposable
         Interlocked.Increment(ref jobs);
         Arrived?.Invoke(wake);
 
+        await slots.WaitAsync(cancel);
+        try
+        {
+            await RunTurn(context, wake, cancel);
+        }
+        finally
+        {
+            slots.Release();
+        }
+    }
+
+    async Task RunTurn(ConsumeContext<ResumeSession> context, ResumeSession wake, CancellationToken cancel)
+    {
         if (
             await turns.Claim(wake.SessionId, wake.WakeNumber, "bench", TimeSpan.FromMinutes(1), cancel)
             is not TurnClaim.Granted { Turn: var turn }
