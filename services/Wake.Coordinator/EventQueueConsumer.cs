@@ -127,14 +127,22 @@ sealed class EventQueueConsumer(
             while (batch.Count < options.Value.IntakeBatchSize && arrived.Reader.TryRead(out var arrival))
                 batch.Add(arrival);
 
-            foreach (var refused in batch.Where(x => x.Problem is not null))
-                await SendToErrorQueue(channel, refused, refused.Problem!, cancel);
+            var isBurst = batch.Count >= BurstThreshold;
+            if (isBurst)
+                signal.BeginBurst();
+            try
+            {
+                foreach (var refused in batch.Where(x => x.Problem is not null))
+                    await SendToErrorQueue(channel, refused, refused.Problem!, cancel);
 
-            await AcceptBatch(channel, batch.FindAll(x => x.Problem is null), cancel);
-            await channel.BasicAckAsync(batch[^1].Tag, multiple: true, cancel);
-
-            if (batch.Count >= BurstThreshold)
-                signal.NoteBurst();
+                await AcceptBatch(channel, batch.FindAll(x => x.Problem is null), cancel);
+                await channel.BasicAckAsync(batch[^1].Tag, multiple: true, cancel);
+            }
+            finally
+            {
+                if (isBurst)
+                    signal.EndBurst();
+            }
         }
     }
 

@@ -60,12 +60,14 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
     /// </summary>
     /// <param name="limit">How many at most.</param>
     /// <param name="since">As in <see cref="WakeTimers.ClaimDue"/>.</param>
+    /// <param name="urgentOnly">Only those that a person waits for.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <returns>The sagas, the longest waiting first, how long until the next session is due, if it is not among
     /// them, when this was so, and how long it took to find them.</returns>
     public async Task<(IReadOnlyList<SessionWake> Due, TimeSpan? Next, DateTimeOffset Looked, TimeSpan Took)> LoadDue(
         int limit,
         DateTimeOffset? since,
+        bool urgentOnly,
         CancellationToken cancel
     )
     {
@@ -73,7 +75,7 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
         TimeSpan? next;
         DateTimeOffset looked;
         var begun = Stopwatch.GetTimestamp();
-        await using (var locking = await Begin(WakeTimers.LockDue(limit, since), cancel))
+        await using (var locking = await Begin(WakeTimers.LockDue(limit, since, urgentOnly), cancel))
         {
             locking.BatchCommands.Add(WakeTimers.SelectNext(since));
             await using var locked = await locking.ExecuteReaderAsync(cancel);

@@ -10,12 +10,20 @@ sealed class SweepSignal(TimeProvider time) : IDisposable
     readonly Lock gate = new();
     long due = long.MaxValue,
         burstUntil;
+    int bursts;
 
-    /// <summary>Whether events were pouring in a moment ago.</summary>
-    public bool IsBurst => time.GetTimestamp() < Interlocked.Read(ref burstUntil);
+    /// <summary>Whether events pour in, or did a moment ago.</summary>
+    public bool IsBurst => Volatile.Read(ref bursts) > 0 || time.GetTimestamp() < Interlocked.Read(ref burstUntil);
 
-    /// <summary>More events arrive than can be taken in one by one.</summary>
-    public void NoteBurst() => Interlocked.Exchange(ref burstUntil, After(TimeSpan.FromMilliseconds(100)));
+    /// <summary>More events have arrived than can be taken in one by one.</summary>
+    public void BeginBurst() => Interlocked.Increment(ref bursts);
+
+    /// <summary>They are taken in. More may follow in a moment.</summary>
+    public void EndBurst()
+    {
+        Interlocked.Exchange(ref burstUntil, After(TimeSpan.FromMilliseconds(100)));
+        Interlocked.Decrement(ref bursts);
+    }
 
     /// <summary>Look at the timers in this long.</summary>
     public void SweepIn(TimeSpan delay)

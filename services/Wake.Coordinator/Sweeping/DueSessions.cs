@@ -32,6 +32,8 @@ sealed class DueSessions(
     // Above 64 unconfirmed publishes a MassTransit channel holds the next ones back for a second.
     const int SendAtOnce = 48;
 
+    Task sending = Task.CompletedTask;
+
     /// <summary>What a look came to.</summary>
     /// <param name="Count">How many sessions it decided about.</param>
     /// <param name="Next">How long until the next one is due; null when none is.</param>
@@ -39,26 +41,49 @@ sealed class DueSessions(
     /// <param name="LookTime">How long it took to find those that are due.</param>
     public readonly record struct Outcome(int Count, TimeSpan? Next, DateTimeOffset Looked, TimeSpan LookTime);
 
-    /// <summary>Decides about those that are due, the longest waiting first, and sends what follows.</summary>
+    /// <summary>
+    /// Decides about those that are due, the longest waiting first. What follows is sent meanwhile and afterwards:
+    /// <see cref="WaitForSends"/>. For one caller at a time.
+    /// </summary>
     /// <param name="limit">How many at most.</param>
     /// <param name="since">As in <see cref="WakeTimers.ClaimDue"/>.</param>
     /// <param name="cancel">Ends it.</param>
-    public async Task<Outcome> Decide(int limit, DateTimeOffset? since, CancellationToken cancel)
+    /// <param name="urgentOnly">Only about those that a person waits for.</param>
+    public async Task<Outcome> Decide(
+        int limit,
+        DateTimeOffset? since,
+        CancellationToken cancel,
+        bool urgentOnly = false
+    )
     {
         List<(SessionWake Saga, Activity? Span)> looks = [];
         try
         {
-            if (await TryDecide(looks, limit, since, cancel) is not { } outcome)
+            if (await TryDecide(looks, limit, since, urgentOnly, cancel) is not { } outcome)
+            {
+                Dispose(looks);
                 return await HandOver(limit, since, cancel);
+            }
 
-            await SendAll(looks);
+            // While the next are decided about, but one set's after the other's.
+            await sending;
+            sending = SendAll(looks);
             return outcome;
         }
-        finally
+        catch
         {
-            foreach (var (_, span) in looks)
-                span?.Dispose();
+            Dispose(looks);
+            throw;
         }
+    }
+
+    /// <summary>Returns when all commands are sent, or have failed to be.</summary>
+    public Task WaitForSends() => sending;
+
+    static void Dispose(List<(SessionWake Saga, Activity? Span)> looks)
+    {
+        foreach (var (_, span) in looks)
+            span?.Dispose();
     }
 
     // Each by itself: what keeps one from being sent keeps no other.
@@ -86,18 +111,20 @@ sealed class DueSessions(
                 }
             }
         );
+        Dispose(looks);
     }
 
     async Task<Outcome?> TryDecide(
         List<(SessionWake Saga, Activity? Span)> looks,
         int limit,
         DateTimeOffset? since,
+        bool urgentOnly,
         CancellationToken cancel
     )
     {
         try
         {
-            return await DecideTogether(looks, limit, since, cancel);
+            return await DecideTogether(looks, limit, since, urgentOnly, cancel);
         }
         catch (Exception failed)
             when (failed is not OperationCanceledException
@@ -119,11 +146,12 @@ sealed class DueSessions(
         List<(SessionWake Saga, Activity? Span)> looks,
         int limit,
         DateTimeOffset? since,
+        bool urgentOnly,
         CancellationToken cancel
     )
     {
         await using var transaction = new SessionTransaction(database);
-        var (due, next, looked, took) = await transaction.LoadDue(limit, since, cancel);
+        var (due, next, looked, took) = await transaction.LoadDue(limit, since, urgentOnly, cancel);
         if (due is [])
             return new(0, next, looked, took);
 

@@ -21,9 +21,11 @@ sealed class WakeSweeper(
     // Looks follow each other at least at this distance: what becomes due in between is taken together.
     static readonly TimeSpan MinSweepInterval = TimeSpan.FromMilliseconds(10);
 
-    // While events pour in, what is due waits for this long at most: a turn shall be told of the whole burst, and all
-    // of it is taken in the sooner when nothing else is done meanwhile.
-    static readonly TimeSpan MaxBurstDelay = TimeSpan.FromSeconds(1);
+    // While events pour in, what is due waits for this long at most, unless a person waits for it: a turn shall be told
+    // of the whole burst, and all of it is taken in the sooner when nothing else is done meanwhile.
+    static readonly TimeSpan MaxBurstDelay = TimeSpan.FromSeconds(5);
+
+    static readonly TimeSpan BurstSweepInterval = TimeSpan.FromMilliseconds(200);
 
     // A timer is set by a transaction that hardly ever takes longer than this, so a look that begins here sees it; and
     // PostgreSQL ends one that stands still, with the locks of others' timers, after ten seconds.
@@ -40,15 +42,33 @@ sealed class WakeSweeper(
 
     protected override async Task ExecuteAsync(CancellationToken cancel)
     {
+        await SweepUntilStopped(cancel);
+        await due.WaitForSends();
+    }
+
+    async Task SweepUntilStopped(CancellationToken cancel)
+    {
         var fired = time.GetTimestamp();
+        long? heldBackSince = null;
 
         while (!cancel.IsCancellationRequested)
         {
             var wait = options.Value.PollInterval;
             var looked = time.GetTimestamp();
+            var holdsBack = signal.IsBurst && time.GetElapsedTime(heldBackSince ??= looked) < MaxBurstDelay;
             try
             {
-                wait = await SweepOnce(cancel);
+                if (holdsBack)
+                {
+                    await due.Decide(options.Value.SweepBatchSize, sweptUpTo - SweepOverlap, cancel, urgentOnly: true);
+                    wait = BurstSweepInterval;
+                }
+                else
+                {
+                    wait = await SweepOnce(cancel);
+                    if (wait > TimeSpan.Zero)
+                        heldBackSince = null;
+                }
 
                 if (time.GetElapsedTime(fired) >= options.Value.PollInterval)
                 {
@@ -75,19 +95,15 @@ sealed class WakeSweeper(
             if (wait <= TimeSpan.Zero)
                 continue;
 
-            await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
-            var woken = time.GetTimestamp();
-            while (
-                !cancel.IsCancellationRequested
-                && (
-                    time.GetElapsedTime(looked) < MinSweepInterval
-                    || (signal.IsBurst && time.GetElapsedTime(woken) < MaxBurstDelay)
-                )
-            )
+            // Each batch of a burst would wake it.
+            if (!holdsBack)
             {
-                await Task.Delay(MinSweepInterval, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await signal.Wait(wait, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                wait = MinSweepInterval - time.GetElapsedTime(looked);
             }
+
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

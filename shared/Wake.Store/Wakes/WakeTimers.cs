@@ -19,6 +19,12 @@ public sealed class WakeTimers(NpgsqlDataSource database)
         order by due_at limit @limit for update skip locked
         """;
 
+    const string UrgentDue = """
+        select session_id from wake_timers
+        where due_at > @since and due_at <= now() and (urgent or nudged)
+        order by due_at limit @limit for update skip locked
+        """;
+
     // As long as the sweepers poll: later it says nothing new.
     static readonly TimeSpan NotifyTimeout = TimeSpan.FromSeconds(1);
 
@@ -76,8 +82,9 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// </summary>
     /// <param name="limit">How many at most.</param>
     /// <param name="since">As in <see cref="ClaimDue"/>.</param>
-    public static NpgsqlBatchCommand LockDue(int limit, DateTimeOffset? since) =>
-        NpgsqlExtensions.CreateNamed(Due, ("since", From(since)), ("limit", limit));
+    /// <param name="urgentOnly">Only those that a person waits for.</param>
+    public static NpgsqlBatchCommand LockDue(int limit, DateTimeOffset? since, bool urgentOnly = false) =>
+        NpgsqlExtensions.CreateNamed(urgentOnly ? UrgentDue : Due, ("since", From(since)), ("limit", limit));
 
     /// <summary>When the next session is due, and what time it is; read by <see cref="ReadNext"/>.</summary>
     public static NpgsqlBatchCommand SelectNext(DateTimeOffset? since) =>

@@ -13,12 +13,29 @@ public sealed class BurstBackpressure
         using var signal = new SweepSignal(clock);
         Assert.False(signal.IsBurst);
 
-        signal.NoteBurst();
+        signal.BeginBurst();
+        signal.EndBurst();
         Assert.True(signal.IsBurst);
 
         clock.Pass(TimeSpan.FromMilliseconds(90));
         Assert.True(signal.IsBurst);
         clock.Pass(TimeSpan.FromMilliseconds(20));
+        Assert.False(signal.IsBurst);
+    }
+
+    // A slow database would end it in the middle, and what is then begun makes it slower still.
+    [Fact]
+    public void A_burst_lasts_as_long_as_it_takes_to_take_it_in()
+    {
+        using var signal = new SweepSignal(clock);
+
+        signal.BeginBurst();
+        clock.Pass(TimeSpan.FromSeconds(3));
+        Assert.True(signal.IsBurst);
+
+        signal.EndBurst();
+        Assert.True(signal.IsBurst);
+        clock.Pass(TimeSpan.FromMilliseconds(110));
         Assert.False(signal.IsBurst);
     }
 

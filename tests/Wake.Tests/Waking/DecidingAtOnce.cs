@@ -179,6 +179,21 @@ public sealed class DecidingAtOnce : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_person_waits_for_is_decided_while_the_rest_is_held_back()
+    {
+        var sessions = await DueSessions(5);
+        await store.Execute($"update wake_timers set urgent = true where session_id = '{sessions[2]}'");
+        await store.Execute($"update wake_timers set nudged = true where session_id = '{sessions[4]}'");
+
+        Assert.Equal(2, await coordinator.Sweep(urgentOnly: true));
+        Assert.Equal(0, await coordinator.Sweep(urgentOnly: true));
+        Guid[] commanded = [(await coordinator.NextCommand()).SessionId, (await coordinator.NextCommand()).SessionId];
+        Assert.Equal([sessions[2], sessions[4]], commanded.OrderBy(sessions.IndexOf));
+
+        Assert.Equal(3, await coordinator.Sweep());
+    }
+
+    [Fact]
     public async Task A_session_that_somebody_else_has_keeps_no_other_waiting()
     {
         var sessions = await DueSessions(10);

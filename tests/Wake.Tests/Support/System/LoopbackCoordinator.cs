@@ -62,11 +62,15 @@ sealed class LoopbackCoordinator : IAsyncDisposable
     /// <summary>Has it decide about all that is due, as its sweeper does, and returns once what follows is
     /// sent.</summary>
     /// <param name="limit">About how many at most.</param>
+    /// <param name="urgentOnly">Only about those that a person waits for, as during a burst.</param>
     /// <returns>About how many it did.</returns>
-    public async Task<int> Sweep(int limit = 200) =>
-        (
-            await host.Services.GetRequiredService<DueSessions>().Decide(limit, since: null, CancellationToken.None)
-        ).Count;
+    public async Task<int> Sweep(int limit = 200, bool urgentOnly = false)
+    {
+        var due = host.Services.GetRequiredService<DueSessions>();
+        var (decided, _, _, _) = await due.Decide(limit, since: null, CancellationToken.None, urgentOnly);
+        await due.WaitForSends();
+        return decided;
+    }
 
     /// <summary>Publishes a message, and returns once it is handled and what follows from it is sent.</summary>
     public async Task Tell<T>(T message)
