@@ -73,11 +73,11 @@ static class Batches
             figures.Add(name, "Postgres floor, rows/s", messages.Events.Count / floor);
             figures.Add(name, "in process, events/s", messages.Events.Count / inProcess);
             figures.Add(name, "over HTTP, events/s", messages.Events.Count / overHttp);
-            figures.Add(name, "in process ÷ Postgres floor", floor / inProcess, new(0.2, 0.4, AtLeast: true));
-            figures.Add(name, "over HTTP ÷ Postgres floor", floor / overHttp, new(0.2, 0.4, AtLeast: true));
+            figures.Add(name, "in process ÷ Postgres floor", floor / inProcess, new(0.4, 0.5, AtLeast: true));
+            figures.Add(name, "over HTTP ÷ Postgres floor", floor / overHttp, new(0.4, 0.5, AtLeast: true));
             figures.Add(name, "a distinct event, µs", distinct * 1e6);
             figures.Add(name, "a duplicate, µs", duplicate * 1e6);
-            figures.Add(name, "duplicate ÷ distinct", duplicate / distinct, new(0.5, 0.25));
+            figures.Add(name, "duplicate ÷ distinct", duplicate / distinct, new(0.25, 0.15));
         }
 
         Task Accept(Messages all, Range range) =>

@@ -1,6 +1,7 @@
 using Npgsql;
 using RabbitMQ.Client;
 using Wake.ServiceDefaults;
+using Wake.Store;
 using Wake.Testing;
 
 namespace Wake.Benchmarks;
@@ -93,14 +94,28 @@ sealed class BenchmarkSystem : IAsyncDisposable
     {
         // The queue first: it costs next to nothing to ask, and counting does.
         while (await Channel.MessageCountAsync("wake-events") > 0)
-            await Task.Delay(5);
+            await Task.Delay(20);
         while (await Observations() < before + observations)
-            await Task.Delay(5);
+            await Task.Delay(20);
     }
 
     /// <summary>How many observations the store has taken in.</summary>
     public async Task<long> Observations() =>
         await Scalar<long>("select (select count(*) from events) + (select count(*) from duplicates)");
+
+    /// <summary>When the first event of each session was taken in, of those for whose subjects sessions were
+    /// registered.</summary>
+    public async Task<IReadOnlyList<(Guid Session, DateTime At)>> FirstEvents(IReadOnlyList<string> subjects)
+    {
+        await using var command = Command(
+            """
+            select s.id, min(e.accepted_at) from sessions s join events e on e.subject = s.key
+            where s.key = any ($1) group by s.id
+            """,
+            [subjects]
+        );
+        return await command.ReadAll(row => (row.GetGuid(0), row.GetDateTime(1)), CancellationToken.None);
+    }
 
     /// <summary>Waits until nothing is due or under way.</summary>
     public async Task Quiet()

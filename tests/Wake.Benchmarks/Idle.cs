@@ -33,7 +33,13 @@ static class Idle
 
         await using var gateway = await ServiceProcess.Start("Wake.Gateway", lab.Settings);
         await using var runner = await ServiceProcess.Start("Wake.Runner", lab.Settings);
-        await Watch(figures, "idle, coordinator + gateway + runner", [lab.Coordinator, gateway, runner], repetitions);
+        await Watch(
+            figures,
+            "idle, coordinator + gateway + runner",
+            [lab.Coordinator, gateway, runner],
+            memoryLimit: 280,
+            repetitions
+        );
     }
 
     static async Task Standalone(BenchmarkResults figures, int repetitions)
@@ -46,7 +52,7 @@ static class Idle
             )
         )
         {
-            await Watch(figures, "idle, standalone", [standalone], repetitions);
+            await Watch(figures, "idle, standalone", [standalone], memoryLimit: 110, repetitions);
 
             // The polite way: its PostgreSQL stops with it.
             await standalone.Stop();
@@ -55,7 +61,13 @@ static class Idle
         Directory.Delete(folder, recursive: true);
     }
 
-    static async Task Watch(BenchmarkResults figures, string name, ServiceProcess[] processes, int repetitions)
+    static async Task Watch(
+        BenchmarkResults figures,
+        string name,
+        ServiceProcess[] processes,
+        double memoryLimit,
+        int repetitions
+    )
     {
         // Until what starting set off is over.
         await Task.Delay(Watched);
@@ -77,8 +89,8 @@ static class Idle
                     GrownMb = Math.Round(grown, 2),
                 }
             );
-            figures.Add(name, "of one core, %", percent, new(1));
-            figures.Add(name, "resident memory, MB", Memory());
+            figures.Add(name, "of one core, %", percent, new(0.5, 0.2));
+            figures.Add(name, "resident memory, MB", Memory(), new(memoryLimit));
             figures.Add(name, $"memory gained in {Watched.TotalSeconds:0} s, MB", grown, new(1));
         }
 

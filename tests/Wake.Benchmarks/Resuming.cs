@@ -35,7 +35,7 @@ static class Resuming
                 );
                 figures.Add(name, "claude --resume by hand, ms", bare.Request);
                 figures.Add(name, "woken, ms", woken);
-                figures.Add(name, "beyond, ms", woken - bare.Request, new(30, 10));
+                figures.Add(name, "beyond, ms", woken - bare.Request, new(20, 10));
             }
         );
 

@@ -49,8 +49,8 @@ static class SingleEvents
             figures.Add(name, "broker floor p99, ms", floorP99);
             figures.Add(name, "p50, ms", p50);
             figures.Add(name, "p99, ms", p99);
-            figures.Add(name, "p50 ÷ floor p50", p50 / floorP50, new(8, 5));
-            figures.Add(name, "p99 ÷ floor p50", p99 / floorP50, new(30, 15));
+            figures.Add(name, "p50 ÷ floor p50", p50 / floorP50, new(4, 3));
+            figures.Add(name, "p99 ÷ floor p50", p99 / floorP50, new(10, 8));
         }
     }
 

@@ -30,7 +30,7 @@ static class Storm
             var again = messages.Again($"{repetition}");
             var postgres = await Baselines.Postgres(lab.Database, again);
             var broker = await Baselines.Broker(lab.Amqp, again.Json);
-            var (ingest, wall, jobs, distinct, twice) = await Once(lab, runner, again, window);
+            var (ingest, wall, jobs, distinct, twice, late) = await Once(lab, runner, again, window);
 
             Line(
                 new
@@ -53,29 +53,43 @@ static class Storm
             figures.Add(name, "broker floor, messages/s", again.Events.Count / broker);
             figures.Add(name, "Postgres floor, rows/s", again.Events.Count / postgres);
             figures.Add(name, "ingest, messages/s", again.Events.Count / ingest);
-            figures.Add(name, "ingest ÷ broker floor", broker / ingest, new(0.5, 0.8, AtLeast: true));
+            var dispatchesInBetween = window < TimeSpan.FromSeconds(5);
+            figures.Add(
+                name,
+                "ingest ÷ broker floor",
+                broker / ingest,
+                dispatchesInBetween ? new(0.6, 0.85, AtLeast: true) : new(0.8, 0.9, AtLeast: true)
+            );
             figures.Add(name, "reasons lost", again.Facts - distinct, new(0, Always: true));
             figures.Add(name, "reasons handed over twice", twice, new(0, Always: true));
 
-            if (window < TimeSpan.FromSeconds(5))
+            if (dispatchesInBetween)
             {
                 figures.Add(
                     name,
                     "(wall − window) ÷ broker floor's time",
                     (wall - window.TotalSeconds) / broker,
-                    new(2.5, 1.5)
+                    new(1.6, 1.3)
                 );
                 figures.Add(name, "dispatches ÷ sessions", (double)jobs / sessions, new(Aim: 1.25));
             }
             else
             {
                 figures.Add(name, "dispatches beyond one per session", jobs - sessions, new(0, Always: true));
-                figures.Add(name, "last session's dispatch − window, s", wall - window.TotalSeconds, new(Aim: 0.6));
+                figures.Add(name, "last session's dispatch − window, s", wall - window.TotalSeconds);
+                figures.Add(
+                    name,
+                    "(last dispatch − window) ÷ broker floor's time",
+                    (wall - window.TotalSeconds) / broker,
+                    new(0.5, 0.3)
+                );
+                figures.Add(name, "a dispatch after its session was due, p50, s", Median(late));
+                figures.Add(name, "the last of them, s", late.Max());
             }
         }
     }
 
-    static async Task<(double Ingest, double Wall, int Jobs, int Distinct, int Twice)> Once(
+    static async Task<(double Ingest, double Wall, int Jobs, int Distinct, int Twice, List<double> Late)> Once(
         BenchmarkSystem lab,
         StandInRunner runner,
         Messages messages,
@@ -86,7 +100,7 @@ static class Storm
         var before = await lab.Observations();
         runner.Reset();
 
-        var begun = Stopwatch.GetTimestamp();
+        var (begun, begunAt) = (Stopwatch.GetTimestamp(), DateTime.UtcNow);
         await lab.Publish(messages.Json);
         await lab.Ingested(before, messages.Events.Count);
         var ingest = Stopwatch.GetElapsedTime(begun).TotalSeconds;
@@ -99,6 +113,12 @@ static class Storm
         var wall = Stopwatch.GetElapsedTime(begun, runner.Dispatched.Values.Max()).TotalSeconds;
         var factOf = messages.Events.DistinctBy(x => x.Id).ToDictionary(x => x.Id, x => x.EffectiveDedupKey);
         var heard = runner.Heard.GroupBy(x => factOf[x.Key], x => x.Value).ToList();
-        return (ingest, wall, runner.Jobs, heard.Count, heard.Count(x => x.Sum() > 1));
+        var late = (await lab.FirstEvents(messages.Subjects))
+            .Where(x => runner.Dispatched.ContainsKey(x.Session))
+            .Select(x =>
+                (begunAt + Stopwatch.GetElapsedTime(begun, runner.Dispatched[x.Session]) - x.At - window).TotalSeconds
+            )
+            .ToList();
+        return (ingest, wall, runner.Jobs, heard.Count, heard.Count(x => x.Sum() > 1), late);
     }
 }
