@@ -163,13 +163,15 @@ sealed class EventQueueConsumer(
         {
             try
             {
-                var (_, dueIn) = await intake.Accept(
+                await intake.Accept(
                     batch.ConvertAll(x => new Observation(x.Event!, x.Trace.TraceParent, x.Trace.TraceState, x.Scope)),
-                    cancel
+                    cancel,
+                    due =>
+                    {
+                        signal.SweepIn(due);
+                        return Task.CompletedTask;
+                    }
                 );
-
-                if (dueIn is { } due)
-                    signal.SweepIn(due);
                 return;
             }
             catch (Exception refused) when (RejectionReason(refused) is { } why)

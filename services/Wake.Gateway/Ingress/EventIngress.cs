@@ -28,12 +28,11 @@ public sealed class EventIngress(Intake intake, InboxEntries entries, WakeTimers
         activity?.SetTag(Tracing.Events, events.Take(Tracing.MaxEvents).Select(x => x.Id).ToArray());
 
         var trace = TraceContext.Current;
-        var (decisions, dueIn) = await intake.Accept([.. events.Select(x => ToObservation(x, trace))], cancel);
-
-        if (dueIn < NotifySweepersWithin)
-            await timers.NotifySweepers();
-
-        return decisions;
+        return await intake.Accept(
+            [.. events.Select(x => ToObservation(x, trace))],
+            cancel,
+            due => due < NotifySweepersWithin ? timers.NotifySweepers() : Task.CompletedTask
+        );
     }
 
     /// <summary>

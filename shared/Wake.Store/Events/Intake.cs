@@ -24,24 +24,43 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         select set_config('enable_nestloop', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), pg_current_xact_id()
         """;
 
+    // A commit that has written something waits for the disk, where all before it is by then, too.
+    const string Flush = "select pg_logical_emit_message(true, 'wake', '')";
+
     /// <summary>
-    /// Accepts a batch in one transaction, in the order given. Returns the decisions in the same order, and how long
-    /// until the first session it armed is due (null when it armed none), of which the caller tells the sweepers.
+    /// Accepts a batch in one transaction, in the order given, and returns the decisions in the same order.
     /// </summary>
     /// <param name="observations">Valid events (see <see cref="EventValidation"/>), at most a few thousand.</param>
     /// <param name="cancel">Ends the wait; what was not committed by then is not accepted.</param>
+    /// <param name="armed">
+    /// Is told how long until the first session is due that was armed, to tell the sweepers of it. That may be before
+    /// an event that came alone is on the disk: what follows from it is lost with it.
+    /// </param>
     /// <exception cref="NpgsqlException">
     /// PostgreSQL refused, and nothing was accepted, or did not answer: then nobody knows, and the same again is
     /// accepted once.
     /// </exception>
-    public async Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Accept(
+    public async Task<IReadOnlyList<IntakeResult>> Accept(
         IReadOnlyList<Observation> observations,
-        CancellationToken cancel
+        CancellationToken cancel,
+        Func<TimeSpan, Task>? armed = null
     )
     {
-        var accepted = await Decide(database.CreateBatch, observations, cancel);
-        IntakeMetrics.Record(observations, accepted.Decisions);
-        return accepted;
+        // Nobody waits for the disk twice: the decision is taken meanwhile. Of many the disk is the smaller part.
+        var ahead = armed is not null && observations.Count == 1;
+        var (decisions, dueIn) = await Decide(database.CreateBatch, observations, cancel, ahead);
+        await Task.WhenAll(
+            ahead ? FlushCommits(cancel) : Task.CompletedTask,
+            dueIn is { } due && armed is not null ? armed(due) : Task.CompletedTask
+        );
+        IntakeMetrics.Record(observations, decisions);
+        return decisions;
+    }
+
+    async Task FlushCommits(CancellationToken cancel)
+    {
+        await using var flush = database.CreateCommand(Flush);
+        await flush.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>What <see cref="Accept"/> would decide and why, found by doing it and taking it back.</summary>
@@ -70,7 +89,8 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     async Task<(IReadOnlyList<IntakeResult> Decisions, TimeSpan? DueIn)> Decide(
         Func<NpgsqlBatch> newBatch,
         IReadOnlyList<Observation> observations,
-        CancellationToken cancel
+        CancellationToken cancel,
+        bool ahead = false
     )
     {
         var decisions = new IntakeResult[observations.Count];
@@ -82,9 +102,13 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
         while (pending.Count > 0)
         {
             await using var batch = newBatch();
+            if (ahead)
+                batch.AddCommitWithoutFlush();
             batch.BatchCommands.Add(new(Planning));
             batch.BatchCommands.Add(Command(pending.ConvertAll(x => observations[x])));
             await using var rows = await batch.ExecuteReaderAsync(cancel);
+            if (ahead)
+                await rows.NextResultAsync(cancel);
             await rows.NextResultAsync(cancel);
 
             List<int> unseen = [];

@@ -171,7 +171,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
             Source = "github:webhook",
         };
         async Task<IntakeResult> Accept(string id, string? scope) =>
-            Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, DedupScope: scope)], None)).Decisions);
+            Assert.Single((await store.Intake.Accept([new(fact with { Id = id }, DedupScope: scope)], None)));
 
         // Forged down to its source, before the fact itself.
         Assert.Equal(IntakeOutcome.Unwatched, (await Accept("forged", "")).Outcome);
@@ -188,7 +188,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(
             "first",
             Assert
-                .Single((await store.Intake.Accept([new(other with { Id = "said" }, DedupScope: "")], None)).Decisions)
+                .Single((await store.Intake.Accept([new(other with { Id = "said" }, DedupScope: "")], None)))
                 .DuplicateOf
         );
         var old = fact with { DedupKey = $"{key} 3" };
@@ -196,9 +196,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         Assert.Equal(
             "old",
             Assert
-                .Single(
-                    (await store.Intake.Accept([new(old with { Id = "new" }, DedupScope: "github")], None)).Decisions
-                )
+                .Single((await store.Intake.Accept([new(old with { Id = "new" }, DedupScope: "github")], None)))
                 .DuplicateOf
         );
     }
@@ -219,9 +217,7 @@ public sealed class TakingEventsIn(TestStore store) : IClassFixture<TestStore>
         var fact = WakeSystem.Event("hides", $"{Guid.NewGuid()}");
         async Task<IntakeResult> Accept(string scope) =>
             Assert.Single(
-                (
-                    await store.Intake.Accept([new(fact with { Id = $"{Guid.NewGuid()}" }, DedupScope: scope)], None)
-                ).Decisions
+                (await store.Intake.Accept([new(fact with { Id = $"{Guid.NewGuid()}" }, DedupScope: scope)], None))
             );
 
         await Accept(first);

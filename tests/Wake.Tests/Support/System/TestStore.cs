@@ -53,7 +53,7 @@ public sealed class TestStore : IAsyncLifetime
     }
 
     public async Task<IReadOnlyList<IntakeResult>> Accept(params ExternalEventObserved[] events) =>
-        (await Intake.Accept([.. events.Select(x => new Observation(x))], CancellationToken.None)).Decisions;
+        (await Intake.Accept([.. events.Select(x => new Observation(x))], CancellationToken.None));
 
     /// <summary>Registers a session, watching a subject named like it, and returns its id.</summary>
     public async Task<Guid> Session(string key, string profile = "default")
