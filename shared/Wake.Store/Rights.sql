@@ -67,6 +67,7 @@ begin
         ('wake_gateway', 'select', 'table own_logins'),
         ('wake_gateway', 'select, insert, update', 'table questions'),
         ('wake_gateway', 'select, insert, update', 'table spending'),
+        ('wake_gateway', 'select', 'table session_totals'),
         ('wake_gateway', 'select, insert, update', 'table transcripts'),
         ('wake_gateway', 'select, insert, update', 'table transcript_files'),
         ('wake_gateway', 'select, insert', 'table transcript_segments'),

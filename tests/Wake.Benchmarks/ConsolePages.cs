@@ -90,7 +90,6 @@ static class ConsolePages
             await Measure("sessions: a text that none has", _ => List(new() { Text = "nothing like it" }));
             await Measure("sessions: the latest turn first", _ => List(By(SessionSort.LastTurn)));
             await Measure("sessions: the dearest first", _ => List(By(SessionSort.Cost)));
-            await Measure("sessions: the fullest inbox first", _ => List(By(SessionSort.Inbox)));
             await Measure("session: itself", i => sessions.Find(keys[i], default));
             await Measure("session: explained", i => explain.ExplainSession(keys[i], default));
             await Measure("session: its turns", _ => sessions.ListTurns(told.Id, Page, default));

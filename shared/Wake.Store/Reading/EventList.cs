@@ -12,7 +12,7 @@ public sealed class EventList(NpgsqlDataSource database)
     static readonly TimeSpan Late = TimeSpan.FromMinutes(2);
 
     /// <summary>How many events are looked through for a page, where few may match.</summary>
-    public const int Window = 10_000;
+    public const int Window = 5_000;
 
     /// <summary>A page of those that match. Where few may match, it looks through <see cref="Window"/> alone, and may
     /// have fewer than its limit, or none, and a next page.</summary>

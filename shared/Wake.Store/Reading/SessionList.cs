@@ -16,35 +16,57 @@ static class SessionList
         CancellationToken cancel
     )
     {
-        var found = Filter(db, query);
+        var (found, closed) = (Filter(db, query), IsOfClosed(query));
         return query.Order.By switch
         {
             SessionSort.Key => InOrder(
-                found.Select(x => new Sorted<string> { Session = x, Value = x.Key }),
+                found.Select(x => new Sorted<string>
+                {
+                    Session = x,
+                    Value = x.Key,
+                    Id = x.Id,
+                }),
                 x => x.Key
             ),
             SessionSort.Created => InOrder(
-                found.Select(x => new Sorted<DateTimeOffset> { Session = x, Value = x.CreatedAt }),
-                x => x.Created
-            ),
-            SessionSort.LastTurn => InOrder(
                 found.Select(x => new Sorted<DateTimeOffset>
                 {
                     Session = x,
-                    Value =
-                        x.Turns.OrderByDescending(t => t.WakeNumber)
-                            .Select(t => (DateTimeOffset?)(t.EndedAt ?? t.StartedAt ?? t.DispatchedAt))
-                            .FirstOrDefault()
-                        ?? NoTurn,
+                    Value = x.CreatedAt,
+                    Id = x.Id,
                 }),
+                x => x.Created
+            ),
+            // What leads to the page is an index of the totals, as long as all that it orders by and begins with is theirs.
+            SessionSort.LastTurn => InOrder(
+                found
+                    .Where(x => x.Totals.Closed == closed)
+                    .Select(x => new Sorted<DateTimeOffset>
+                    {
+                        Session = x,
+                        Value = x.Totals.LastTurnAt,
+                        Id = x.Totals.SessionId,
+                    }),
                 x => x.LastTurn is { } turn ? turn.EndedAt ?? turn.StartedAt ?? turn.DispatchedAt : NoTurn
             ),
             SessionSort.Cost => InOrder(
-                found.Select(x => new Sorted<decimal> { Session = x, Value = x.Spending.Sum(y => y.Usd) }),
+                found
+                    .Where(x => x.Totals.Closed == closed)
+                    .Select(x => new Sorted<decimal>
+                    {
+                        Session = x,
+                        Value = x.Totals.CostUsd,
+                        Id = x.Totals.SessionId,
+                    }),
                 x => x.CostUsd
             ),
             SessionSort.Inbox => InOrder(
-                found.Select(x => new Sorted<int> { Session = x, Value = x.Inbox.Count(y => y.WakeNumber == null) }),
+                found.Select(x => new Sorted<int>
+                {
+                    Session = x,
+                    Value = x.Inbox.Count(y => y.WakeNumber == null),
+                    Id = x.Id,
+                }),
                 x => x.Inbox
             ),
             var unknown => throw new InvalidOperationException($"Unknown {unknown}."),
@@ -57,16 +79,16 @@ static class SessionList
             {
                 sorted = query.Order.Descending
                     ? sorted.Where(x =>
-                        EF.Functions.LessThan(ValueTuple.Create(x.Value, x.Session.Id), ValueTuple.Create(value, id))
+                        EF.Functions.LessThan(ValueTuple.Create(x.Value, x.Id), ValueTuple.Create(value, id))
                     )
                     : sorted.Where(x =>
-                        EF.Functions.GreaterThan(ValueTuple.Create(x.Value, x.Session.Id), ValueTuple.Create(value, id))
+                        EF.Functions.GreaterThan(ValueTuple.Create(x.Value, x.Id), ValueTuple.Create(value, id))
                     );
             }
 
             sorted = query.Order.Descending
-                ? sorted.OrderByDescending(x => x.Value).ThenByDescending(x => x.Session.Id)
-                : sorted.OrderBy(x => x.Value).ThenBy(x => x.Session.Id);
+                ? sorted.OrderByDescending(x => x.Value).ThenByDescending(x => x.Id)
+                : sorted.OrderBy(x => x.Value).ThenBy(x => x.Id);
 
             // One more says whether there are more.
             var rows = sorted.Select(x => x.Session).Take(limit + 1);
@@ -84,13 +106,14 @@ static class SessionList
         CancellationToken cancel
     ) => Filter(db, query).Select(x => x.Key).OrderBy(x => x).Take(limit).ToListAsync(cancel);
 
+    static bool IsOfClosed(SessionQuery query) => query.Closed || query.State is SessionState.Closed;
+
     static IQueryable<SessionRow> Filter(StoreContext db, SessionQuery query)
     {
         var turnOf = QueryParts.Expand<Func<TurnRow, TurnView>>(x => QueryParts.Apply(TurnView.Of, db, x));
-        var found =
-            query.Closed || query.State is SessionState.Closed
-                ? db.Sessions.Where(x => x.ClosedAt != null)
-                : db.Sessions.Where(x => x.ClosedAt == null);
+        var found = IsOfClosed(query)
+            ? db.Sessions.Where(x => x.ClosedAt != null)
+            : db.Sessions.Where(x => x.ClosedAt == null);
 
         found = query.State switch
         {
@@ -154,5 +177,7 @@ static class SessionList
         public required SessionRow Session { get; init; }
 
         public required T Value { get; init; }
+
+        public required Guid Id { get; init; }
     }
 }

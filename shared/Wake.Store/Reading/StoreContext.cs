@@ -44,6 +44,8 @@ sealed class StoreContext(DbContextOptions<StoreContext> options) : DbContext(op
         modelBuilder.Entity<SessionRow>(session =>
         {
             session.ToTable("sessions").HasKey(x => x.Id);
+            session.HasOne(x => x.Totals).WithOne().HasForeignKey<TotalsRow>(x => x.SessionId);
+            session.Navigation(x => x.Totals).IsRequired();
             session.HasMany(x => x.ClaudeSessions).WithOne().HasForeignKey(x => x.SessionId);
             session.HasMany(x => x.Turns).WithOne().HasForeignKey(x => x.SessionId);
             session.HasMany(x => x.Inbox).WithOne(x => x.Session).HasForeignKey(x => x.SessionId);
@@ -51,6 +53,7 @@ sealed class StoreContext(DbContextOptions<StoreContext> options) : DbContext(op
             session.HasMany(x => x.Questions).WithOne(x => x.Session).HasForeignKey(x => x.SessionId);
             session.HasMany(x => x.Watches).WithOne().HasForeignKey(x => x.SessionId);
         });
+        modelBuilder.Entity<TotalsRow>().ToTable("session_totals").HasKey(x => x.SessionId);
         modelBuilder.Entity<ClaudeSessionRow>().ToTable("session_ids").HasKey(x => new { x.SessionId, x.Position });
         modelBuilder.Entity<TurnRow>().ToTable("turns").HasKey(x => new { x.SessionId, x.WakeNumber });
         modelBuilder.Entity<EventRow>(observed =>

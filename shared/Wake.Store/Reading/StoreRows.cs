@@ -19,6 +19,8 @@ sealed class SessionRow
 
     public DateTimeOffset? CloseAt { get; init; }
 
+    public required TotalsRow Totals { get; init; }
+
     public IEnumerable<ClaudeSessionRow> ClaudeSessions { get; init; } = [];
 
     public IEnumerable<TurnRow> Turns { get; init; } = [];
@@ -30,6 +32,18 @@ sealed class SessionRow
     public IEnumerable<QuestionRow> Questions { get; init; } = [];
 
     public IEnumerable<WatchRow> Watches { get; init; } = [];
+}
+
+/// <summary>Table <c>session_totals</c>: by what sessions are put in order.</summary>
+sealed class TotalsRow
+{
+    public required Guid SessionId { get; init; }
+
+    public required bool Closed { get; init; }
+
+    public required DateTimeOffset LastTurnAt { get; init; }
+
+    public required decimal CostUsd { get; init; }
 }
 
 /// <summary>Table <c>session_ids</c>.</summary>
