@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Components.Authorization;
 using Wake.Contracts.Http;
 
@@ -52,12 +54,26 @@ public sealed class GatewayClient(
         return await EndingSession(current, () => connection.SendForPage<T>(call, current.Credential, cancel));
     }
 
-    /// <summary>Opens a stream of server-sent events.</summary>
+    /// <summary>Follows a stream of server-sent events, until the API ends it, or the log-in is over.</summary>
+    /// <param name="path">Which.</param>
+    /// <param name="after">The id of the last event that is known; null to begin where the stream begins.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <exception cref="ApiException">It was refused, or there was no answer.</exception>
-    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel)
+    /// <exception cref="OperationCanceledException">It was cancelled, the log-in is over, or it was silent.</exception>
+    public async IAsyncEnumerable<SseItem<string>> Follow(
+        string path,
+        string? after,
+        [EnumeratorCancellation] CancellationToken cancel
+    )
     {
         var current = await GetSession();
-        return await EndingSession(current, () => connection.OpenEventStream(path, current.Credential, cancel));
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, current.Ended);
+        await using var stream = await EndingSession(
+            current,
+            () => connection.OpenEventStream(path, current.Credential, after, either.Token)
+        );
+        await foreach (var item in stream.Read(either.Token))
+            yield return item;
     }
 
     /// <summary>Reads a value that need not be there; null when it is not.</summary>

@@ -20,9 +20,11 @@ public sealed partial class GatewayConnection : IDisposable
     readonly Uri url;
     readonly string authority;
     readonly HttpClient http;
+    readonly TimeProvider time;
 
-    public GatewayConnection(IOptions<ConsoleOptions> options)
+    public GatewayConnection(IOptions<ConsoleOptions> options, TimeProvider time)
     {
+        this.time = time;
         url = options.Value.GatewayUrl!;
         authority = url.GetLeftPart(UriPartial.Authority);
 
@@ -67,19 +69,31 @@ public sealed partial class GatewayConnection : IDisposable
     }
 
     /// <summary>Opens a stream of server-sent events.</summary>
+    /// <param name="path">Which.</param>
+    /// <param name="credential">Of whom.</param>
+    /// <param name="after">The id of the last event that is known; null to begin where the stream begins.</param>
+    /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="ApiException">It was refused, or there was no answer.</exception>
-    internal async Task<Stream> OpenEventStream(string path, Credential credential, CancellationToken cancel)
-    {
-        using var request = Request(ApiCall.Get(path), credential);
-        request.Headers.Accept.Add(new("text/event-stream"));
-        return await WithTransportErrors(async () =>
-        {
-            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
-            return response.IsSuccessStatusCode
-                ? await response.Content.ReadAsStreamAsync(cancel)
-                : throw await Refusal(response, cancel);
-        });
-    }
+    internal Task<EventStream> OpenEventStream(
+        string path,
+        Credential credential,
+        string? after,
+        CancellationToken cancel
+    ) =>
+        WithinTimeout(
+            async bound =>
+            {
+                using var request = Request(ApiCall.Get(path), credential);
+                request.Headers.Accept.Add(new("text/event-stream"));
+                if (after is not null)
+                    request.Headers.Add("Last-Event-ID", after);
+                var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, bound);
+                return response.IsSuccessStatusCode
+                    ? new EventStream(await response.Content.ReadAsStreamAsync(bound), time)
+                    : throw await Refusal(response, bound);
+            },
+            cancel
+        );
 
     /// <summary>Whether the API answers at all, for the health of this service.</summary>
     internal async Task<bool> IsAlive(CancellationToken cancel)
@@ -90,23 +104,29 @@ public sealed partial class GatewayConnection : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    internal async Task<(byte[] Body, string Links)> Send(ApiCall call, Credential credential, CancellationToken cancel)
+    internal Task<(byte[] Body, string Links)> Send(ApiCall call, Credential credential, CancellationToken cancel) =>
+        WithinTimeout(
+            async bound =>
+            {
+                using var request = Request(call, credential);
+                using var response = await http.SendAsync(request, bound);
+                return response.IsSuccessStatusCode
+                    ? (
+                        await response.Content.ReadAsByteArrayAsync(bound),
+                        response.Headers.TryGetValues("Link", out var links) ? string.Join(", ", links) : ""
+                    )
+                    : throw await Refusal(response, bound);
+            },
+            cancel
+        );
+
+    static async Task<T> WithinTimeout<T>(Func<CancellationToken, Task<T>> talk, CancellationToken cancel)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         bound.CancelAfter(RequestTimeout);
         try
         {
-            return await WithTransportErrors(async () =>
-            {
-                using var request = Request(call, credential);
-                using var response = await http.SendAsync(request, bound.Token);
-                return response.IsSuccessStatusCode
-                    ? (
-                        await response.Content.ReadAsByteArrayAsync(bound.Token),
-                        response.Headers.TryGetValues("Link", out var links) ? string.Join(", ", links) : ""
-                    )
-                    : throw await Refusal(response, bound.Token);
-            });
+            return await WithTransportErrors(() => talk(bound.Token));
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

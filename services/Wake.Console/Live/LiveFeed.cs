@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.ServerSentEvents;
 using System.Text.Json;
 using Wake.Contracts.Http;
 
@@ -22,9 +21,6 @@ public sealed class LiveFeed(
 {
     /// <summary>How often browsers are told, at most. People see no difference to at once.</summary>
     public static readonly TimeSpan MarkInterval = TimeSpan.FromMilliseconds(300);
-
-    // The API says something every 15 s. A machine that is gone says so by silence alone.
-    static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(45);
 
     static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan MaxRetry = TimeSpan.FromSeconds(15);
@@ -72,8 +68,6 @@ public sealed class LiveFeed(
         while (!cancel.IsCancellationRequested)
         {
             var session = FindSession();
-            using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            silence.CancelAfter(MaxSilence);
             try
             {
                 if (session is not null)
@@ -81,19 +75,16 @@ public sealed class LiveFeed(
                     await using var stream = await gateway.OpenEventStream(
                         "/v1/tail",
                         session.Credential,
-                        silence.Token
+                        after: null,
+                        cancel
                     );
 
                     // What happened while nobody followed is not told again.
                     Mark(LiveMarks.Everything);
                     retry = FirstRetry;
-                    await foreach (var item in SseParser.Create(stream).EnumerateAsync(silence.Token))
+                    await foreach (var item in stream.Read(cancel))
                     {
-                        silence.CancelAfter(MaxSilence);
-                        if (
-                            item.EventType is not "ping"
-                            && JsonSerializer.Deserialize<LedgerLine>(item.Data, JsonSerializerOptions.Web) is { } line
-                        )
+                        if (JsonSerializer.Deserialize<LedgerLine>(item.Data, JsonSerializerOptions.Web) is { } line)
                             Mark(line);
                     }
                 }

@@ -6,9 +6,10 @@ namespace Wake.WebConsole;
 public sealed record LiveMarks
 {
     // More than a page shows. Beyond that everything counts as changed.
-    const int MaxSessions = 500;
+    const int MaxNames = 500;
 
-    readonly HashSet<string> sessions = [];
+    readonly HashSet<string> sessions = [],
+        events = [];
 
     /// <summary>That anything may have changed: at the beginning, and after a gap.</summary>
     public static LiveMarks Everything { get; } = new() { All = true };
@@ -17,13 +18,13 @@ public sealed record LiveMarks
     public bool All { get; private set; }
 
     /// <summary>Whether events came or went on.</summary>
-    public bool Events { get; private set; }
+    public bool Events => All || events.Count > 0;
 
     /// <summary>Whether something that waits for a person came or went.</summary>
     public bool People { get; private set; }
 
     /// <summary>Whether nothing has changed.</summary>
-    public bool IsEmpty => !All && !Events && !People && sessions.Count == 0;
+    public bool IsEmpty => !All && events.Count == 0 && !People && sessions.Count == 0;
 
     /// <summary>Whether something of any session has changed.</summary>
     public bool AnySession => All || sessions.Count > 0;
@@ -31,16 +32,16 @@ public sealed record LiveMarks
     /// <summary>Whether something of this session has changed.</summary>
     public bool Session(string key) => All || sessions.Contains(key);
 
+    /// <summary>Whether something of this event has changed.</summary>
+    public bool Event(string id) => All || events.Contains(id);
+
     /// <summary>Takes up a line of the ledger.</summary>
     public void Add(LedgerLine line)
     {
         if (line.Session is { } key)
-        {
             sessions.Add(key);
-            ForgetTooMany();
-        }
-
-        Events |= line.Event is not null;
+        if (line.Event is { } id)
+            events.Add(id);
         People |=
             line.What
                 is "asked"
@@ -54,21 +55,26 @@ public sealed record LiveMarks
                     or "escalated"
                     or "closed"
                     or "notified";
+        ForgetTooMany();
     }
 
     /// <summary>Takes up other marks.</summary>
     public void Add(LiveMarks marks)
     {
         sessions.UnionWith(marks.sessions);
-        (All, Events, People) = (All || marks.All, Events || marks.Events, People || marks.People);
+        events.UnionWith(marks.events);
+        (All, People) = (All || marks.All, People || marks.People);
         ForgetTooMany();
     }
 
     // A tab may be hidden for days.
     void ForgetTooMany()
     {
-        All |= sessions.Count > MaxSessions;
-        if (All)
-            sessions.Clear();
+        All |= sessions.Count > MaxNames || events.Count > MaxNames;
+        if (!All)
+            return;
+
+        sessions.Clear();
+        events.Clear();
     }
 }

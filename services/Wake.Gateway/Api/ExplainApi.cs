@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.ComponentModel;
-using System.Net.ServerSentEvents;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
 using Wake.Store;
@@ -128,28 +126,12 @@ static class ExplainApi
             http.RequestAborted
         );
         if (await feed.Follow(either.Token) is not { } follower)
-        {
-            http.Response.Headers.RetryAfter = "5";
-            return ProblemResults.Create(
-                StatusCodes.Status503ServiceUnavailable,
-                $"{options.Value.MaxFollowers} follow already, which is as many as may (Gateway__MaxFollowers). Ask "
-                    + "again."
-            );
-        }
+            return ServerSentEvents.TooManyFollow(http, $"{options.Value.MaxFollowers} follow already");
 
         try
         {
-            // The follower learns at once that it is connected: what happens from now on it will be told.
-            http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.CacheControl = "no-cache";
-            await http.Response.Body.FlushAsync(either.Token);
-
-            await SseFormatter.WriteAsync(
-                follower.ReadLines(either.Token),
-                http.Response.Body,
-                (item, writer) => writer.Write(item.Data),
-                follower.Abandoned
-            );
+            // What happens from now on it will be told.
+            await ServerSentEvents.Write(http, follower.ReadLines(either.Token), follower.Abandoned);
         }
         catch (OperationCanceledException) when (follower.Abandoned.IsCancellationRequested)
         {

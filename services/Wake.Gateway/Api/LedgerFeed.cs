@@ -20,35 +20,22 @@ sealed class LedgerFeed(
     TimeProvider time,
     IHostApplicationLifetime host,
     ILogger<LedgerFeed> log
-)
+) : FollowerFeed<LedgerFollower>(options, time, host, log)
 {
-    /// <summary>How often it looks for new lines.</summary>
-    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
-
     /// <summary>How far each look goes back, for rows of transactions that commit late.</summary>
     static readonly TimeSpan Overlap = TimeSpan.FromSeconds(10);
 
-    readonly Lock mutex = new();
-    readonly HashSet<LedgerFollower> followers = [];
-    bool isReading;
+    protected override TimeSpan PollInterval => TimeSpan.FromMilliseconds(250);
+
+    protected override string Subject => "The ledger";
 
     /// <summary>Begins to follow: what happens after this has returned is told. Null when as many follow as
     /// may.</summary>
     public async Task<LedgerFollower?> Follow(CancellationToken cancel)
     {
-        var follower = new LedgerFollower(time);
-        lock (mutex)
-        {
-            if (followers.Count >= options.Value.MaxFollowers)
-                return null;
-
-            followers.Add(follower);
-            if (!isReading)
-            {
-                isReading = true;
-                _ = Task.Run(PollLedger, CancellationToken.None);
-            }
-        }
+        var follower = new LedgerFollower(Time);
+        if (!TryAdd(follower))
+            return null;
 
         try
         {
@@ -62,63 +49,43 @@ sealed class LedgerFeed(
         }
     }
 
-    /// <summary>Ends it. The reading ends with the last.</summary>
-    public void Unfollow(LedgerFollower follower)
+    public override void Unfollow(LedgerFollower follower)
     {
-        lock (mutex)
-            followers.Remove(follower);
+        base.Unfollow(follower);
         follower.Dispose();
     }
 
-    async Task PollLedger()
+    protected override Func<IReadOnlyList<LedgerFollower>, Task> BeginPolling()
     {
-        using var ticks = new PeriodicTimer(PollInterval, time);
         var seen = new HashSet<LedgerLine>();
         DateTimeOffset? begin = null;
-        Exception? failure = null;
-        try
+        return async present =>
         {
-            do
+            var now = await explain.GetDatabaseTime(CancellationToken.None);
+            begin ??= now;
+            foreach (var follower in present)
+                follower.MarkJoined(now);
+
+            var from = now - Overlap;
+            foreach (
+                var line in await explain.ListLedgerSince(from > begin ? from : begin.Value, CancellationToken.None)
+            )
             {
-                // Those that come while it reads join with the next look.
-                var present = CurrentFollowers();
-                var now = await explain.GetDatabaseTime(CancellationToken.None);
-                begin ??= now;
-                foreach (var follower in present)
-                    follower.MarkJoined(now);
+                if (seen.Add(line))
+                    Broadcast(present, line);
+            }
 
-                var from = now - Overlap;
-                foreach (
-                    var line in await explain.ListLedgerSince(from > begin ? from : begin.Value, CancellationToken.None)
-                )
-                {
-                    if (seen.Add(line))
-                        Broadcast(present, line);
-                }
-
-                seen.RemoveWhere(x => x.At < from);
-                await ticks.WaitForNextTickAsync(CancellationToken.None);
-            } while (!TryStopReading());
-        }
-        catch (Exception failed)
-        {
-            failure = failed;
-            if (!host.ApplicationStopping.IsCancellationRequested)
-                log.LogWarning("The ledger could not be read for those who follow it: {Reason}", failed.Message);
-        }
-        finally
-        {
-            FailAll(failure);
-        }
+            seen.RemoveWhere(x => x.At < from);
+        };
     }
 
-    LedgerFollower[] CurrentFollowers()
-    {
-        lock (mutex)
-            return [.. followers];
-    }
+    protected override void Fail(LedgerFollower follower, Exception failure) =>
+        follower.Complete(
+            EndLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."),
+            failure
+        );
 
-    void Broadcast(LedgerFollower[] present, LedgerLine line)
+    void Broadcast(IReadOnlyList<LedgerFollower> present, LedgerLine line)
     {
         var told = new LedgerFollower.SerializedLine(
             line.What,
@@ -137,41 +104,9 @@ sealed class LedgerFeed(
         }
     }
 
-    bool TryStopReading()
-    {
-        lock (mutex)
-        {
-            if (followers.Count > 0 && !host.ApplicationStopping.IsCancellationRequested)
-                return false;
-
-            isReading = false;
-            return true;
-        }
-    }
-
-    // Where nobody failed, nobody follows any more.
-    void FailAll(Exception? failure)
-    {
-        if (failure is null)
-            return;
-
-        LedgerFollower[] left;
-        lock (mutex)
-        {
-            left = [.. followers];
-            isReading = false;
-        }
-
-        foreach (var follower in left)
-            follower.Complete(
-                EndLine("PostgreSQL does not answer. Connect again; what is decided until then is not told."),
-                failure
-            );
-    }
-
     LedgerFollower.SerializedLine EndLine(string why)
     {
-        var now = time.GetUtcNow();
+        var now = Time.GetUtcNow();
         return new(
             LedgerFollower.EndType,
             now,
@@ -186,17 +121,11 @@ sealed class LedgerFeed(
 /// <summary>Somebody who follows the ledger, with the lines that they have not yet read.</summary>
 sealed class LedgerFollower(TimeProvider time) : IDisposable
 {
-    /// <summary>An empty event of this type is sent after a silence: a connection that broke without a word is only
-    /// noticed by writing to it.</summary>
-    public const string PingType = "ping";
-
     /// <summary>What the last line of a follower that is ended says it is.</summary>
     public const string EndType = "end";
 
     // Twice what one look may bring.
     const int BufferCapacity = 20_000;
-
-    static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(15);
 
     // For reading what there is, once it is ended.
     static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
@@ -247,10 +176,10 @@ sealed class LedgerFollower(TimeProvider time) : IDisposable
     /// <summary>What it is told, until it is ended.</summary>
     public async IAsyncEnumerable<SseItem<byte[]>> ReadLines([EnumeratorCancellation] CancellationToken cancel)
     {
-        while (await WaitForLines(cancel) is not false and var some)
+        while (await ServerSentEvents.WaitToRead(lines.Reader, cancel) is not false and var some)
         {
             if (some is null)
-                yield return new("{}"u8.ToArray(), PingType);
+                yield return ServerSentEvents.Ping;
 
             while (lines.Reader.TryRead(out var line))
                 yield return new(line.Json, line.What);
@@ -266,21 +195,6 @@ sealed class LedgerFollower(TimeProvider time) : IDisposable
         {
             isGone = true;
             givenUp.Dispose();
-        }
-    }
-
-    // Null: not for long; false: never again.
-    async Task<bool?> WaitForLines(CancellationToken cancel)
-    {
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        silence.CancelAfter(PingInterval);
-        try
-        {
-            return await lines.Reader.WaitToReadAsync(silence.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            return cancel.IsCancellationRequested ? false : null;
         }
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Wake.Contracts;
 using Wake.Prompting;
 using Wake.Store;
@@ -13,6 +14,8 @@ static class SessionBatchApi
             .MapPost("/v1/sessions/batch", Run)
             .RequireScope(ApiScopes.SessionsWrite)
             .WithIdempotencyKey()
+            // A thousand of the longest keys, each of their characters escaped.
+            .WithMetadata(new RequestSizeLimitAttribute(RequestBody.MaxBytes))
             .WithTags("sessions")
             .WithName("BatchSessions")
             .WithSummary("Close, pause or wake many sessions: those of some keys, or those that a filter finds.")

@@ -378,7 +378,7 @@ static class SessionsApi
     }
 
     /// <summary>Who does it, as the ledger says it.</summary>
-    internal static string By(HttpContext http) => $"{Caller.From(http).Id} over the API";
+    internal static string By(HttpContext http) => $"{Caller.From(http).Name} over the API";
 
     internal static IResult SessionNotFound(PathKey named) =>
         ProblemResults.Create(

@@ -20,7 +20,7 @@ sealed class TranscriptFeed(
     TimeProvider time,
     IHostApplicationLifetime host,
     ILogger<TranscriptFeed> log
-)
+) : FollowerFeed<TranscriptFeed.Follower>(options, time, host, log)
 {
     /// <summary>The type of what was said and done.</summary>
     public const string EntriesType = "entries";
@@ -28,42 +28,22 @@ sealed class TranscriptFeed(
     /// <summary>The type of the last line: the turn is over.</summary>
     public const string EndType = "end";
 
-    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
-
-    // A connection that broke without a word is only noticed by writing to it.
-    static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(15);
+    /// <summary>
+    /// How long one connection lasts. The follower connects again and goes on from there, and the key is looked at again.
+    /// </summary>
+    public static readonly TimeSpan MaxConnection = TimeSpan.FromMinutes(5);
 
     const int EntriesPerLine = 100;
 
-    readonly Lock mutex = new();
-    readonly HashSet<Follower> followers = [];
-    bool isPolling;
+    protected override TimeSpan PollInterval => TimeSpan.FromMilliseconds(500);
+
+    protected override string Subject => "Transcripts";
 
     /// <summary>Begins to follow a turn. Null when as many follow as may.</summary>
     public Follower? Follow(TurnInTranscript turn)
     {
         var follower = new Follower(turn.SessionId, turn.Number);
-        lock (mutex)
-        {
-            if (followers.Count >= options.Value.MaxFollowers)
-                return null;
-
-            followers.Add(follower);
-            if (!isPolling)
-            {
-                isPolling = true;
-                _ = Task.Run(PollProgress, CancellationToken.None);
-            }
-        }
-
-        return follower;
-    }
-
-    /// <summary>Ends it.</summary>
-    public void Unfollow(Follower follower)
-    {
-        lock (mutex)
-            followers.Remove(follower);
+        return TryAdd(follower) ? follower : null;
     }
 
     /// <summary>
@@ -113,77 +93,31 @@ sealed class TranscriptFeed(
                 if (isThere is false)
                     yield break;
 
-                yield return new("{}"u8.ToArray(), LedgerFollower.PingType);
+                yield return ServerSentEvents.Ping;
             }
         }
     }
 
+    protected override Func<IReadOnlyList<Follower>, Task> BeginPolling() =>
+        async present =>
+        {
+            var progress = await transcripts.ReadProgress(
+                [.. present.Select(x => (x.SessionId, x.Number)).Distinct()],
+                CancellationToken.None
+            );
+            var byTurn = progress.ToDictionary(x => (x.SessionId, x.Number));
+            foreach (var follower in present)
+                follower.Tell(byTurn.GetValueOrDefault((follower.SessionId, follower.Number)));
+        };
+
+    // They connect again, and go on from where they are.
+    protected override void Fail(Follower follower, Exception failure) => follower.Changes.Writer.TryComplete();
+
     // True: there is more; false: nobody looks any longer; null: not for long.
     static async Task<bool?> WaitForChange(Follower follower, CancellationToken cancel)
     {
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        silence.CancelAfter(PingInterval);
-        try
-        {
-            return await follower.Changes.Reader.WaitToReadAsync(silence.Token)
-                && follower.Changes.Reader.TryRead(out _);
-        }
-        catch (OperationCanceledException)
-        {
-            return cancel.IsCancellationRequested ? false : null;
-        }
-    }
-
-    async Task PollProgress()
-    {
-        using var ticks = new PeriodicTimer(PollInterval, time);
-        try
-        {
-            do
-            {
-                Follower[] present;
-                lock (mutex)
-                    present = [.. followers];
-
-                var progress = await transcripts.ReadProgress(
-                    [.. present.Select(x => (x.SessionId, x.Number)).Distinct()],
-                    CancellationToken.None
-                );
-                var byTurn = progress.ToDictionary(x => (x.SessionId, x.Number));
-                foreach (var follower in present)
-                    follower.Tell(byTurn.GetValueOrDefault((follower.SessionId, follower.Number)));
-                await ticks.WaitForNextTickAsync(CancellationToken.None);
-            } while (!TryStopPolling());
-        }
-        catch (Exception failed)
-        {
-            if (!host.ApplicationStopping.IsCancellationRequested)
-                log.LogWarning("Transcripts could not be read for those who follow them: {Reason}", failed.Message);
-            EndAll();
-        }
-    }
-
-    bool TryStopPolling()
-    {
-        lock (mutex)
-        {
-            if (followers.Count > 0 && !host.ApplicationStopping.IsCancellationRequested)
-                return false;
-
-            isPolling = false;
-            return true;
-        }
-    }
-
-    // They connect again, and go on from where they are.
-    void EndAll()
-    {
-        lock (mutex)
-        {
-            isPolling = false;
-            foreach (var follower in followers)
-                follower.Changes.Writer.TryComplete();
-        }
+        var some = await ServerSentEvents.WaitToRead(follower.Changes.Reader, cancel);
+        return some is true ? follower.Changes.Reader.TryRead(out _) : some;
     }
 
     /// <summary>Somebody who follows a turn.</summary>

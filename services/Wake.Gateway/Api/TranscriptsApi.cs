@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.ComponentModel;
-using System.Net.ServerSentEvents;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 using Wake.Contracts;
@@ -35,7 +33,8 @@ static class TranscriptsApi
             .WithSummary("The same from its beginning, and on as it is saved, as server-sent events.")
             .WithDescription(
                 "Each event of the type entries is an array of entries. Its id, sent as Last-Event-ID, goes on behind "
-                    + "it. The type end says that the turn is over; ping, that nothing is new."
+                    + "it. The type end says that the turn is over; ping, that nothing is new. A connection ends after "
+                    + "five minutes without that: connect again, and the key is looked at again."
             )
             .Produces<IReadOnlyList<Contract.TranscriptEntry>>(contentType: "text/event-stream")
             .ProducesValidationProblem()
@@ -86,6 +85,7 @@ static class TranscriptsApi
         TranscriptFeed feed,
         IOptions<GatewayOptions> options,
         IHostApplicationLifetime host,
+        TimeProvider time,
         [FromHeader(Name = "Last-Event-ID")] string? lastEventId = null
     )
     {
@@ -101,28 +101,13 @@ static class TranscriptsApi
             return ProblemResults.Invalid("Last-Event-ID", "is none of this turn. Leave it out.");
 
         if (feed.Follow(turn) is not { } follower)
-        {
-            http.Response.Headers.RetryAfter = "5";
-            return ProblemResults.Create(
-                StatusCodes.Status503ServiceUnavailable,
-                $"{options.Value.MaxFollowers} follow turns already, which is as many as may (Gateway__MaxFollowers). "
-                    + "Ask again."
-            );
-        }
+            return ServerSentEvents.TooManyFollow(http, $"{options.Value.MaxFollowers} follow turns already");
 
         try
         {
-            // The follower learns at once that it is connected, however long nothing is said.
-            http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.CacheControl = "no-cache";
-            await http.Response.Body.FlushAsync(either.Token);
-
-            await SseFormatter.WriteAsync(
-                feed.ReadLines(follower, cursor, either.Token),
-                http.Response.Body,
-                (item, writer) => writer.Write(item.Data),
-                either.Token
-            );
+            using var bound = new CancellationTokenSource(TranscriptFeed.MaxConnection, time);
+            using var reading = CancellationTokenSource.CreateLinkedTokenSource(either.Token, bound.Token);
+            await ServerSentEvents.Write(http, feed.ReadLines(follower, cursor, reading.Token), either.Token);
         }
         catch (OperationCanceledException) when (either.IsCancellationRequested)
         {

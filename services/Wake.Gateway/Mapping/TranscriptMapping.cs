@@ -8,9 +8,6 @@ namespace Wake.Gateway;
 /// <summary>What a transcript has, as it may be shown: bounded, and without what looks like a key.</summary>
 static class TranscriptMapping
 {
-    // A key that begins before the end of what is shown is known by what comes after it.
-    const int Redacted = Contract.TranscriptEntry.MaxTextLength + 1024;
-
     public static Contract.TranscriptEntry ToContract(this TranscriptEntry entry)
     {
         var (text, input) = (Shown(entry.Text), Shown(entry.Input));
@@ -29,12 +26,7 @@ static class TranscriptMapping
     static bool IsLong(string? text) => text?.Length > Contract.TranscriptEntry.MaxTextLength;
 
     static string? Shown(string? text) =>
-        text is null
-            ? null
-            : StorableText.Head(
-                Redaction.Redact(StorableText.Head(text, Redacted)),
-                Contract.TranscriptEntry.MaxTextLength
-            );
+        text is null ? null : StorableText.Head(Redaction.Redact(text), Contract.TranscriptEntry.MaxTextLength);
 
     static Contract.TranscriptEntryKind ToContract(this TranscriptEntryKind kind) =>
         kind switch

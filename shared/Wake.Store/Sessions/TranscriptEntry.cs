@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Wake.Contracts;
 
 namespace Wake.Store;
 
@@ -18,7 +19,14 @@ public sealed record TranscriptEntry(
     string? Call = null,
     string? Input = null,
     bool Failed = false
-);
+)
+{
+    /// <summary>
+    /// How much of a text is read, in UTF-16 units: more than is shown, so that a key which begins before the end of that
+    /// is known by what comes after it.
+    /// </summary>
+    public const int MaxTextLength = 33 * 1024;
+}
 
 /// <summary>What an entry of a transcript is.</summary>
 public enum TranscriptEntryKind
@@ -55,6 +63,9 @@ public enum TranscriptEntryKind
 /// <param name="Entries">What it says.</param>
 sealed record TranscriptRow(string? Id, DateTimeOffset? At, bool IsPrompt, IReadOnlyList<TranscriptEntry> Entries)
 {
+    // Of its texts together, in UTF-16 units: a page ends with a whole row.
+    const int MaxLength = 512 * 1024;
+
     static readonly TranscriptRow Nothing = new(null, null, false, []);
 
     /// <summary>Reads a row; of one that cannot be read, or tells nothing to people, nothing is left.</summary>
@@ -101,6 +112,7 @@ sealed record TranscriptRow(string? Id, DateTimeOffset? At, bool IsPrompt, IRead
             : TranscriptEntryKind.Person;
         var failed = Flag(row, "isApiErrorMessage");
         List<TranscriptEntry> entries = [];
+        var (length, omitted) = (0, 0);
         switch (content.ValueKind)
         {
             case JsonValueKind.String:
@@ -112,6 +124,9 @@ sealed record TranscriptRow(string? Id, DateTimeOffset? At, bool IsPrompt, IRead
                 break;
         }
 
+        if (omitted > 0)
+            entries.Add(new(TranscriptEntryKind.Omitted, at, $"{omitted} more of the same message"));
+
         return new(
             id,
             at,
@@ -121,8 +136,17 @@ sealed record TranscriptRow(string? Id, DateTimeOffset? At, bool IsPrompt, IRead
 
         void Add(TranscriptEntry? entry)
         {
-            if (entry is not null && (entry.Tool is not null || !string.IsNullOrWhiteSpace(entry.Text)))
-                entries.Add(entry);
+            if (entry is null || entry.Tool is null && string.IsNullOrWhiteSpace(entry.Text))
+                return;
+
+            if (length >= MaxLength)
+            {
+                omitted++;
+                return;
+            }
+
+            entries.Add(entry with { Text = Cut(entry.Text), Input = Cut(entry.Input), Tool = Cut(entry.Tool) });
+            length += (entries[^1].Text?.Length ?? 0) + (entries[^1].Input?.Length ?? 0);
         }
     }
 
@@ -166,6 +190,9 @@ sealed record TranscriptRow(string? Id, DateTimeOffset? At, bool IsPrompt, IRead
         };
         return string.IsNullOrWhiteSpace(text) ? "(nothing)" : text;
     }
+
+    // More is never shown, and a page of a thousand such texts would be as large as the transcript.
+    static string? Cut(string? text) => text is null ? null : StorableText.Head(text, TranscriptEntry.MaxTextLength);
 
     static bool Flag(JsonElement json, string name) =>
         json.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True;

@@ -17,6 +17,9 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
     // Of the transcript, read for one page at most: a person waits for it.
     const long MaxPageBytes = 32 * 1024 * 1024;
 
+    // Of texts, in one page: a program holds it whole, and as JSON each of its characters may be six.
+    const int MaxPageLength = 1024 * 1024;
+
     // Between the clocks of a runner and the database.
     static readonly TimeSpan MaxClockSkew = TimeSpan.FromMinutes(15);
 
@@ -106,15 +109,15 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
 
         var (begun, told) = (after is { Begun: true }, after is { Begun: true } || turn.InTerminal);
         var place = after?.Start ?? await FindPlace(copy, turn.StartedAt - MaxClockSkew, cancel);
-        var (from, entries) = (place, new List<TranscriptEntry>());
+        var (from, entries, length) = (place, new List<TranscriptEntry>(), 0L);
         await foreach (var (start, end, text) in ReadRows(copy, place, progress.Bytes, cancel))
         {
             var row = text is { } whole ? TranscriptRow.Parse(whole) : null;
             if (
                 row?.Id is { } id && next.Contains(id)
                 || told
-                    && row is { IsPrompt: true, At: { } said }
-                    && said > turn.EndedAt
+                    && row is { IsPrompt: true, At: { } prompted }
+                    && prompted > turn.EndedAt
                     && !(row.Id is { } own && messages.Contains(own))
             )
                 return new(entries, null, Cursor(place), IsOver: true);
@@ -124,7 +127,11 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
             if (row?.Id is { } first && messages.Contains(first))
             {
                 if (!told)
+                {
                     entries.Clear();
+                    length = 0;
+                }
+
                 (begun, told) = (true, true);
             }
 
@@ -132,14 +139,14 @@ public sealed class TurnTranscripts(NpgsqlDataSource database)
             place = end;
             if (begun)
             {
-                entries.AddRange(
-                    row is null
-                        ? [new(TranscriptEntryKind.Omitted, null, $"a row of {end - start} bytes")]
-                        : row.Entries.Select(x => ToldBy(x, row))
-                );
+                List<TranscriptEntry> said = row is null
+                    ? [new(TranscriptEntryKind.Omitted, null, $"a row of {end - start} bytes")]
+                    : [.. row.Entries.Select(x => ToldBy(x, row))];
+                entries.AddRange(said);
+                length += said.Sum(x => (x.Text?.Length ?? 0) + (x.Input?.Length ?? 0));
             }
 
-            if (entries.Count >= limit || place - from >= MaxPageBytes)
+            if (entries.Count >= limit || length >= MaxPageLength || place - from >= MaxPageBytes)
                 return new(entries, Cursor(place), Cursor(place), IsOver: false);
         }
 

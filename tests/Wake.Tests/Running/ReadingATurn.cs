@@ -145,6 +145,37 @@ public sealed class ReadingATurn : IAsyncLifetime
         Assert.Equal(["wake", "1", "2", "3", "4", "5", "6", "7", "8", "9"], seen);
     }
 
+    // Whoever asks for a page holds it whole, and its characters may be escaped as JSON.
+    [Fact]
+    public async Task A_page_is_small_however_much_was_said()
+    {
+        var turn = await store.OpenTurn(session);
+        Prompt(turn, "wake");
+        var text = new string('<', 100_000);
+        for (var i = 0; i < 60; i++)
+            Row("assistant", $$"""[{"type":"text","text":"{{i}} {{text}}"}]""");
+        Row("assistant", $"[{string.Join(',', Enumerable.Repeat($$"""{"type":"text","text":"{{text}}"}""", 35))}]");
+        await Save(turn);
+
+        List<TranscriptEntry> seen = [];
+        string? cursor = null;
+        do
+        {
+            var page = await Read(1, 1000, cursor);
+            Assert.InRange(page.Entries.Sum(x => x.Text!.Length), 0, 2_000_000);
+            seen.AddRange(page.Entries);
+            cursor = page.Next;
+        } while (cursor is not null);
+
+        Assert.Equal(
+            Enumerable.Range(0, 60).Select(x => $"{x}"),
+            seen.Skip(1).Take(60).Select(x => x.Text!.Split(' ')[0])
+        );
+        Assert.All(seen.Skip(1).SkipLast(1), x => Assert.Equal(TranscriptEntry.MaxTextLength, x.Text!.Length));
+        Assert.Equal(TranscriptEntryKind.Omitted, seen[^1].Kind);
+        Assert.Equal(35, seen.Count - 62 + int.Parse(seen[^1].Text!.Split(' ')[0], CultureInfo.InvariantCulture));
+    }
+
     [Fact]
     public async Task What_is_saved_later_follows_the_end_of_what_was_read()
     {

@@ -17,6 +17,23 @@ public sealed class DoingTheSameToMany(StandaloneSystem shared) : IClassFixture<
     readonly string mark = $"{Guid.NewGuid():N}";
 
     [Fact]
+    public async Task A_thousand_of_the_longest_keys_fit_into_one_request()
+    {
+        var keys = Enumerable.Range(0, 1000).Select(x => $"{x}".PadRight(512, 'ü')).ToList();
+
+        var tried = await Batch(
+            new
+            {
+                action = "close",
+                keys,
+                dryRun = true,
+            }
+        );
+
+        Assert.Equal(1000, tried.Unknown!.Count);
+    }
+
+    [Fact]
     public async Task What_a_filter_finds_is_told_first_and_closed_then()
     {
         var keys = await Sessions(3);
