@@ -27,6 +27,9 @@ public sealed class ConsoleOptions : IValidatableObject
     [Range(1, 10_000)]
     public int MaxBrowsers { get; init; } = 256;
 
+    /// <summary>Where people log in with an account of theirs. Default: nowhere, and they log in with keys.</summary>
+    public OpenIdConnectLoginOptions? OpenIdConnect { get; init; }
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -44,5 +47,8 @@ public sealed class ConsoleOptions : IValidatableObject
 
         if (SessionLifetime <= TimeSpan.Zero)
             yield return new("Console:SessionLifetime must be positive.", [nameof(SessionLifetime)]);
+
+        foreach (var wrong in OpenIdConnect?.Validate(validationContext) ?? [])
+            yield return wrong;
     }
 }

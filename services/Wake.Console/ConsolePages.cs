@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Components.Server;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.Options;
 using MudBlazor.Services;
 using Wake.WebConsole.Components;
 using Wake.WebConsole.Components.Parts;
@@ -57,18 +58,22 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
         Share<LiveFeed>(services, host);
         Share<BrowserLimit>(services, host);
         Share<LocalBrowsers>(services, host);
+        Share<IOptions<ConsoleOptions>>(services, host);
         services.AddLogging();
         services.AddRouting();
         services.AddScoped<CircuitMarks>();
         services.AddScoped<Toasts>();
         services.AddScoped<GatewayClient>();
-        services.AddSingleton<CircuitHandler, BrowserCounter>();
+        services.AddScoped<CircuitHandler, BrowserCounter>();
         services
             .AddRazorComponents()
             .AddInteractiveServerComponents()
             .AddHubOptions(hub => hub.MaximumReceiveMessageSize = MaxMessageBytes);
         services.AddCascadingAuthenticationState();
         services.AddMudServices();
+        var provider = host.GetRequiredService<IOptions<ConsoleOptions>>().Value.OpenIdConnect;
+        if (provider is not null)
+            services.AddOpenIdConnectLogin(provider);
 
         // What protects forms and circuits need not outlive the process, as no log-in does. Else its keys would be
         // stored in the user's home.
@@ -80,16 +85,18 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
             circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
         });
 
-        var provider = services.BuildServiceProvider(host.GetRequiredService<IHostEnvironment>().IsDevelopment());
-        var pages = new ApplicationBuilder(provider);
+        var built = services.BuildServiceProvider(host.GetRequiredService<IHostEnvironment>().IsDevelopment());
+        var pages = new ApplicationBuilder(built);
         pages.UseRouting();
         pages.UseAntiforgery();
         pages.UseEndpoints(endpoints =>
         {
             endpoints.MapLogin();
+            if (provider is not null)
+                endpoints.MapOpenIdConnectLogin();
             endpoints.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         });
-        return (provider, pages.Build());
+        return (built, pages.Build());
     }
 
     // The host's own, which it disposes of.
@@ -100,17 +107,25 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
             services.AddSingleton(shared);
     }
 
+    // One for each circuit. Its end is told of more than once.
     sealed class BrowserCounter(BrowserLimit limit) : CircuitHandler
     {
-        public override Task OnCircuitOpenedAsync(Circuit circuit, CancellationToken cancellationToken)
+        bool isCounted;
+
+        // Between the answer to the first request of a circuit and this one others may have come.
+        public override Task OnConnectionUpAsync(Circuit circuit, CancellationToken cancellationToken)
         {
-            limit.Add(1);
-            return Task.CompletedTask;
+            isCounted = true;
+            return limit.TryEnter()
+                ? Task.CompletedTask
+                : Task.FromException(new InvalidOperationException("As many browsers have the console open as may."));
         }
 
-        public override Task OnCircuitClosedAsync(Circuit circuit, CancellationToken cancellationToken)
+        public override Task OnConnectionDownAsync(Circuit circuit, CancellationToken cancellationToken)
         {
-            limit.Add(-1);
+            if (isCounted)
+                limit.Leave();
+            isCounted = false;
             return Task.CompletedTask;
         }
     }

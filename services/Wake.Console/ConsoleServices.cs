@@ -69,6 +69,16 @@ public static class ConsoleServices
         if (pathBase.HasValue)
             console.UsePathBase(pathBase);
         console.UseForwardedHeaders();
+
+        // A proxy that ends TLS says so. Whoever else says so loses nothing but their own cookie.
+        console.Use(
+            (http, next) =>
+            {
+                if (http.Request.Headers["X-Forwarded-Proto"] == "https")
+                    http.Request.Scheme = "https";
+                return next(http);
+            }
+        );
         console.Use(
             (http, next) =>
             {
@@ -90,8 +100,12 @@ public static class ConsoleServices
     static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
     {
         if (
-            !http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
-            || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
+            // Also of one that connects without having asked for that.
+            !(
+                http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
+                || http.Request.Path.Equals("/_blazor", StringComparison.Ordinal)
+                    && !http.Request.Query.ContainsKey("id")
+            ) || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
         )
             return next(http);
 
@@ -125,6 +139,9 @@ public static class ConsoleServices
 /// <summary>The paths of the console: those of its pages, and what a browser loads for them.</summary>
 static class ConsolePaths
 {
+    /// <summary>The first segments of all of them.</summary>
+    public static IReadOnlySet<string> Segments => FirstSegments.Value;
+
     static readonly Lazy<HashSet<string>> FirstSegments = new(() =>
         [
             "",

@@ -268,10 +268,15 @@ public static class StandaloneHost
         builder.AddConsole();
         // By the cookie alone: a key would be judged instead of it.
         builder.Services.AddSingleton(
-            new LocalBrowsers(async http =>
-                http.Request.Headers.Authorization.Count == 0 && (await http.AuthenticateAsync()).Succeeded
+            new LocalBrowsers(
+                async http =>
+                    http.Request.Headers.Authorization.Count == 0 && (await http.AuthenticateAsync()).Succeeded,
+                LocalUser.IsFromOwnUser
             )
         );
+        builder.Services.AddSingleton(services => new ConsoleRoot(
+            services.GetRequiredService<IOptions<ConsoleOptions>>().Value.PathBase
+        ));
         builder.AddMessageBus(bus =>
         {
             bus.AddSessionWake();

@@ -19,10 +19,16 @@ public static class ApiScopes
     /// <summary>Answer what sessions ask.</summary>
     public const string QuestionsAnswer = "questions:answer";
 
+    /// <summary>
+    /// Name the person for whom a call is made, who then stands in the ledger: for a program that people log in to,
+    /// beside the scopes of what they may do.
+    /// </summary>
+    public const string PeopleName = "people:name";
+
     /// <summary>All of it, and the keys.</summary>
     public const string Admin = "admin";
 
     /// <summary>Every scope there is.</summary>
     public static IReadOnlyList<string> All { get; } =
-    [EventsWrite, SessionsRead, TranscriptsRead, SessionsWrite, QuestionsAnswer, Admin];
+    [EventsWrite, SessionsRead, TranscriptsRead, SessionsWrite, QuestionsAnswer, PeopleName, Admin];
 }

@@ -42,6 +42,8 @@ sealed class DoctorChecks(DataFolder folder, string? data)
             yield return route;
         await foreach (var target in NotificationChecks.RunAll(folder, cancel))
             yield return target;
+        await foreach (var console in ConsoleChecks.RunAll(settings, cancel))
+            yield return console;
         yield return CheckGitHub(settings.GetSection("GitHub"));
         yield return CheckDataFolder();
         if (CheckSecretFiles(settings[SecretFiles.DirectoryVariable]) is { } open)

@@ -23,7 +23,7 @@ sealed class ConsoleAccess(RequestDelegate next)
 
         if (await FindSession(http, sessions) is { } session)
             http.User = new ClaimsPrincipal(new ConsoleIdentity(session));
-        else if (!http.Request.Path.Equals(LoginPath, StringComparison.Ordinal))
+        else if (!http.Request.Path.StartsWithSegments(LoginPath, StringComparison.Ordinal))
         {
             if (HttpMethods.IsGet(http.Request.Method) && !http.Request.Path.StartsWithSegments("/_blazor"))
                 http.Response.Redirect(
@@ -54,14 +54,16 @@ sealed class ConsoleAccess(RequestDelegate next)
     {
         // Only whoever has logged in here: the cookie of a local browser counts under its own name and judged by the
         // gateway, since cookies know no ports, and a server of another user may have been sent it.
+        var local = http.RequestServices.GetService<LocalBrowsers>();
         if (
             http.Request.Cookies[ConsoleSessions.Cookie] is { Length: > 0 } cookie
             && sessions.Find(cookie) is { Credential: Credential.Key } session
+            && (!session.IsOwnUsersAlone || local?.IsFromOwnUser(http.Connection) is true)
         )
             return session;
 
         return
-            http.RequestServices.GetService<LocalBrowsers>() is { } local
+            local is not null
             && http.Request.Cookies[LocalBrowsers.Cookie] is { Length: > 0 } own
             && await local.IsLetIn(http)
             ? await sessions.FindLocal(own, http.RequestAborted)

@@ -7,6 +7,9 @@ namespace Wake.WebConsole;
 /// session.</summary>
 public sealed class ConsoleSession
 {
+    // Not disposed of: it has no timer, and whoever follows something may ask for its token at any time.
+    readonly CancellationTokenSource ended = new();
+
     internal ConsoleSession(
         Credential credential,
         string callerId,
@@ -19,6 +22,12 @@ public sealed class ConsoleSession
     /// <summary>As whom the ledger has them.</summary>
     public string CallerId { get; }
 
+    /// <summary>What they are called on a page: the person where the provider names one.</summary>
+    public string Name => Credential is Credential.Key { Person: { } person } ? person : CallerId;
+
+    /// <summary>Whether its cookie counts from browsers of this process's own user alone.</summary>
+    internal bool IsOwnUsersAlone { get; init; }
+
     /// <summary>What they may do.</summary>
     public IReadOnlyList<string> Scopes { get; }
 
@@ -26,12 +35,15 @@ public sealed class ConsoleSession
     public DateTimeOffset Ends { get; }
 
     /// <summary>Whether it was ended: by signing out, or because the API no longer takes the credential.</summary>
-    public bool IsEnded { get; private set; }
+    public bool IsEnded => ended.IsCancellationRequested;
+
+    /// <summary>Cancelled when it was ended, for what would go on by itself.</summary>
+    internal CancellationToken Ended => ended.Token;
 
     /// <summary>Whether an action that needs this scope is offered. The API decides anyway.</summary>
     public bool HasScope(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
 
-    internal void End() => IsEnded = true;
+    internal void End() => ended.Cancel();
 }
 
 /// <summary>A logged-in person as the user of a request and of the circuit that it opens.</summary>
@@ -40,5 +52,5 @@ sealed class ConsoleIdentity(ConsoleSession session) : ClaimsIdentity("console")
     public ConsoleSession Session => session;
 
     // Forms are protected for whoever has this name.
-    public override string Name => session.CallerId;
+    public override string Name => session.Name;
 }

@@ -18,11 +18,18 @@ sealed class ConsoleSessions(GatewayConnection gateway, IOptions<ConsoleOptions>
     readonly Dictionary<string, ConsoleSession> sessions = [];
 
     /// <summary>Lets somebody in who has a key, and returns what their browser is to send.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="isOwnUsersAlone">Whether the cookie counts from browsers of this process's own user alone.</param>
+    /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="ApiException">The API does not take the key.</exception>
-    public async Task<(string Cookie, ConsoleSession Session)> LogIn(string key, CancellationToken cancel)
+    public async Task<(string Cookie, ConsoleSession Session)> LogIn(
+        Credential.Key key,
+        bool isOwnUsersAlone,
+        CancellationToken cancel
+    )
     {
         var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-        return (secret, await Open(secret, new Credential.Key(key), cancel));
+        return (secret, await Open(secret, key, isOwnUsersAlone, cancel));
     }
 
     /// <summary>The session of a cookie; null when it has none, or no longer.</summary>
@@ -44,7 +51,7 @@ sealed class ConsoleSessions(GatewayConnection gateway, IOptions<ConsoleOptions>
 
         try
         {
-            return await Open(cookie, new Credential.Browser(cookie), cancel);
+            return await Open(cookie, new Credential.Browser(cookie), isOwnUsersAlone: true, cancel);
         }
         catch (ApiException refused) when (refused.Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
         {
@@ -52,7 +59,12 @@ sealed class ConsoleSessions(GatewayConnection gateway, IOptions<ConsoleOptions>
         }
     }
 
-    async Task<ConsoleSession> Open(string secret, Credential credential, CancellationToken cancel)
+    async Task<ConsoleSession> Open(
+        string secret,
+        Credential credential,
+        bool isOwnUsersAlone,
+        CancellationToken cancel
+    )
     {
         var caller = await gateway.FindCaller(credential, cancel);
         var session = new ConsoleSession(
@@ -60,7 +72,10 @@ sealed class ConsoleSessions(GatewayConnection gateway, IOptions<ConsoleOptions>
             caller.Id,
             caller.Scopes,
             time.GetUtcNow() + options.Value.SessionLifetime
-        );
+        )
+        {
+            IsOwnUsersAlone = isOwnUsersAlone,
+        };
         lock (mutex)
         {
             if (sessions.Count >= MaxSessions)

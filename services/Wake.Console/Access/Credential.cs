@@ -11,10 +11,16 @@ abstract record Credential
     public abstract void Apply(HttpRequestHeaders headers, string authority);
 
     /// <summary>A key of the API.</summary>
-    public sealed record Key(string Value) : Credential
+    /// <param name="Value">The key.</param>
+    /// <param name="Person">For whom it is used, where it is that of a role; null where it is their own.</param>
+    public sealed record Key(string Value, string? Person = null) : Credential
     {
-        public override void Apply(HttpRequestHeaders headers, string authority) =>
+        public override void Apply(HttpRequestHeaders headers, string authority)
+        {
             headers.TryAddWithoutValidation("Authorization", $"Bearer {Value}");
+            if (Person is not null)
+                headers.TryAddWithoutValidation("X-Wake-On-Behalf-Of", Uri.EscapeDataString(Person));
+        }
 
         // Records print their members, and a key has no business in a log.
         public override string ToString() => nameof(Key);

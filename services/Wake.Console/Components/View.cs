@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Components;
+using Wake.ServiceDefaults;
 using Wake.WebConsole.Components.Parts;
 
 namespace Wake.WebConsole.Components;
@@ -109,6 +110,7 @@ public abstract class View : ComponentBase, IDisposable
         }
         catch (ApiException refused)
         {
+            WakeMetrics.ConsoleRefusals.Add(1, new KeyValuePair<string, object?>("reason", Reason(refused.Status)));
             if (!SignedOut(refused))
                 Toasts.Add(refused.Message, isProblem: true);
             return false;
@@ -150,6 +152,15 @@ public abstract class View : ComponentBase, IDisposable
         Navigation.Refresh(forceReload: true);
         return true;
     }
+
+    static string Reason(HttpStatusCode? status) =>
+        status switch
+        {
+            HttpStatusCode.Forbidden => "scope",
+            HttpStatusCode.Unauthorized => "login",
+            null or >= HttpStatusCode.InternalServerError => "failed",
+            _ => "state",
+        };
 
     void OnChanged(LiveMarks marks)
     {

@@ -80,7 +80,7 @@ static class ApiKeyAuthentication
     // this very origin.
     public static IResult? RejectCrossSite(HttpContext http)
     {
-        if (!IsFromOwnUser(http.Connection))
+        if (!LocalUser.IsFromOwnUser(http.Connection))
             return ProblemResults.Create(
                 StatusCodes.Status403Forbidden,
                 "This cookie was given to a browser of another user."
@@ -92,19 +92,5 @@ static class ApiKeyAuthentication
             "" when HttpMethods.IsGet(http.Request.Method) || http.Request.Headers.Origin.Count > 0 => null,
             _ => ProblemResults.Create(StatusCodes.Status403Forbidden, "Pages of other origins may not come in."),
         };
-    }
-
-    /// <summary>
-    /// Whether the user at the other end is the one this process runs as. Where the system does not say, so it is
-    /// taken.
-    /// </summary>
-    public static bool IsFromOwnUser(ConnectionInfo connection)
-    {
-        if (!OperatingSystem.IsLinux())
-            return true;
-
-        return connection is { LocalIpAddress: { } here, RemoteIpAddress: { } there }
-            && LocalUser.GetPeerUser(new(here, connection.LocalPort), new(there, connection.RemotePort)) is { } user
-            && LocalUser.IsTrusted(user);
     }
 }

@@ -53,10 +53,14 @@ sealed class ApiKeyHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties) => refusal!.ExecuteAsync(Context);
 
-    AuthenticateResult Accept(Caller caller, IResult? refused) =>
-        refused is null
-            ? AuthenticateResult.Success(new(new(new CallerIdentity(caller)), SchemeName))
-            : Reject(refused);
+    AuthenticateResult Accept(Caller caller, IResult? refused)
+    {
+        if ((refused ?? OnBehalfOf.Reject(Request, caller)) is { } answer)
+            return Reject(answer);
+
+        var named = caller with { Person = OnBehalfOf.Person(Request) };
+        return AuthenticateResult.Success(new(new(new CallerIdentity(named)), SchemeName));
+    }
 
     AuthenticateResult Reject(IResult answer)
     {

@@ -60,10 +60,7 @@ static class BrowserApi
             return elsewhere;
 
         // The code stood on a command line, which all users of a machine can read.
-        if (
-            !ApiKeyAuthentication.IsFromOwnUser(http.Connection)
-            || browsers.ExchangeCode(code) is not var (cookie, ends)
-        )
+        if (!LocalUser.IsFromOwnUser(http.Connection) || browsers.ExchangeCode(code) is not var (cookie, ends))
             return Page(
                 StatusCodes.Status401Unauthorized,
                 "This link lets nobody in: it was used, or its minute is over. For another: wake open"
@@ -81,7 +78,12 @@ static class BrowserApi
                 IsEssential = true,
             }
         );
-        return Page(StatusCodes.Status200OK, $"This browser is let in until {ends:u}.", IsOwnPath(to) ? to! : "/");
+        var console = http.RequestServices.GetService<ConsoleRoot>()?.PathBase;
+        return Page(
+            StatusCodes.Status200OK,
+            $"This browser is let in until {ends:u}.",
+            $"{console}{(IsOwnPath(to) ? to : "/")}"
+        );
     }
 
     // Of this very address: a link that somebody was sent must not lead elsewhere.
@@ -103,3 +105,7 @@ static class BrowserApi
             status
         );
 }
+
+/// <summary>Where the console of the same process is.</summary>
+/// <param name="PathBase">What its paths begin with: <c>/wake</c>; empty for the root.</param>
+public sealed record ConsoleRoot(string PathBase);

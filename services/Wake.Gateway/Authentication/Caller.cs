@@ -15,6 +15,12 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     /// <summary>A browser that the owner has let in.</summary>
     public static Caller Browser { get; } = new("browser", [ApiScopes.Admin]);
 
+    /// <summary>For whom a program calls that people log in to, by its word; null when it names nobody.</summary>
+    public string? Person { get; init; }
+
+    /// <summary>As whom the ledger has them: a person is named together with whoever vouches for that.</summary>
+    public string Name => Person is null ? Id : $"{Person} by {Id}";
+
     /// <summary>The session whose turn calls; null when it is nobody's turn.</summary>
     public RunningSession? Run { get; init; }
 

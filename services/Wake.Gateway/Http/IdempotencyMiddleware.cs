@@ -80,7 +80,7 @@ static class IdempotencyMiddleware
         http.Request.BodyReader.AdvanceTo(bytes.End);
         http.Request.Body = new MemoryStream(body);
 
-        var key = Hash(Caller.From(http).Id, http.Request.Method, RequestTarget.NormalizedPath(http), name);
+        var key = Hash(Caller.From(http).Name, http.Request.Method, RequestTarget.NormalizedPath(http), name);
         var request = Hash(
             $"{http.Request.QueryString}",
             http.Request.ContentType ?? "",

@@ -209,4 +209,27 @@ public static class WakeMetrics
         "{run}",
         "Runs of the CLI that ended without saying how far they came."
     );
+
+    /// <summary>Browsers that have the console open. Each process tells it of its own: take the sum.</summary>
+    public static readonly UpDownCounter<long> ConsoleBrowsers = Meter.CreateUpDownCounter<long>(
+        "wake.console.browsers",
+        "{browser}",
+        "Browsers that have the console open."
+    );
+
+    /// <summary>Log-ins to the console, by <c>way</c> (key, openid) and <c>outcome</c> (accepted, refused,
+    /// failed).</summary>
+    public static readonly Counter<long> ConsoleLogins = Meter.CreateCounter<long>(
+        "wake.console.logins",
+        "{login}",
+        "Log-ins to the console by what became of them."
+    );
+
+    /// <summary>What people pressed a button for in the console and did not get, by <c>reason</c> (scope, login, state,
+    /// failed).</summary>
+    public static readonly Counter<long> ConsoleRefusals = Meter.CreateCounter<long>(
+        "wake.console.refusals",
+        "{action}",
+        "Actions in the console that the API did not do."
+    );
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.WebSockets;
 using System.Text.Json;
 using Microsoft.Playwright;
 using Wake.Contracts;
@@ -24,6 +25,13 @@ public sealed class BrowsedSystem : IAsyncLifetime
         );
 
     public async Task DisposeAsync() => await System.DisposeAsync();
+
+    /// <summary>A key of its API with these scopes.</summary>
+    public async Task<string> CreateKey(params string[] scopes)
+    {
+        var made = await System.Http.PostAsJsonAsync("/v1/keys", new { name = "browser test", scopes });
+        return (await made.Content.ReadFromJsonAsync<NewApiKey>())!.Key;
+    }
 }
 
 /// <summary>What people do with the console, in a real browser.</summary>
@@ -362,6 +370,27 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task Who_signs_out_in_one_tab_follows_nothing_in_another()
+    {
+        using var hold = new HoldFile();
+        var key = await wake.Session("instant");
+        await wake.Wake(key, $"look [[fake:tool]][[fake:hold {hold.Path}]][[fake:say After the log-out]]");
+        await hold.Reached();
+        var secret = await CreateKey("sessions:read", "transcripts:read");
+        await using var browser = await LoggedIn(secret);
+        await browser.Goes($"/turns/1/{Uri.EscapeDataString(key)}");
+        await browser.Page.Locator(".transcript .result").First.WaitForAsync();
+
+        var other = await browser.Page.Context.NewPageAsync();
+        await other.GotoAsync("/sessions");
+        await other.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await other.GetByLabel("API key").WaitForAsync();
+
+        await browser.Page.WaitForURLAsync(x => x.Contains("/login"));
+        hold.Release();
+    }
+
+    [Fact]
     public async Task A_payload_is_tried_out_against_the_watches_and_nothing_comes_of_it()
     {
         var key = await wake.WatchingSession("instant");
@@ -539,6 +568,53 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task One_browser_more_than_may_be_is_told_so_however_it_comes_and_has_the_next_place()
+    {
+        var secret = await CreateKey("sessions:read");
+        var console = await wake.StartProcess(
+            "Wake.Console",
+            new Dictionary<string, string>
+            {
+                ["Console__GatewayUrl"] = $"{wake.Http.BaseAddress}",
+                ["Console__MaxBrowsers"] = "1",
+            }
+        );
+        await using var first = await LoggedIn(secret, console.Url);
+        await first.SeesHeading();
+        await using var second = await LoggedIn(secret, console.Url);
+        await second.Sees("The connection to Wake is lost.");
+
+        // Without the request that others begin with.
+        var cookie = (await second.Page.Context.CookiesAsync()).Single(x => x.Name == "wake-console");
+        using var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Cookie", $"{cookie.Name}={cookie.Value}");
+        socket.Options.CollectHttpResponseDetails = true;
+        await Assert.ThrowsAsync<WebSocketException>(() =>
+            socket.ConnectAsync(new UriBuilder(new Uri(console.Url, "/_blazor")) { Scheme = "ws" }.Uri, default)
+        );
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, socket.HttpStatusCode);
+
+        await first.Page.CloseAsync();
+        await second.Page.ReloadAsync();
+        await second.SeesHeading();
+        await console.Stop();
+    }
+
+    [Fact]
+    public async Task The_command_opens_a_console_that_has_a_prefix()
+    {
+        await using var system = await WakeSystem.Start(
+            Transport.InMemory,
+            new Dictionary<string, string> { ["Console__PathBase"] = "/wake" }
+        );
+        var key = await system.Session("instant");
+        await using var browser = await ConsoleBrowser.OpenByCommand(system, [key]);
+
+        await browser.Sees("Timeline");
+        Assert.EndsWith($"/wake/sessions/{key}", Uri.UnescapeDataString(browser.Page.Url));
+    }
+
+    [Fact]
     public async Task Pages_of_others_are_not_let_in_by_the_cookie()
     {
         var secret = await CreateKey("sessions:read", "sessions:write");
@@ -614,9 +690,9 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
-    async Task<ConsoleBrowser> LoggedIn(string secret)
+    async Task<ConsoleBrowser> LoggedIn(string secret, Uri? url = null)
     {
-        var browser = await ConsoleBrowser.Open(wake.Http.BaseAddress!);
+        var browser = await ConsoleBrowser.Open(url ?? wake.Http.BaseAddress!);
         await browser.Page.GotoAsync("/login");
         await browser.Page.GetByLabel("API key").FillAsync(secret);
         await browser.Presses("Log in");
@@ -624,11 +700,7 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         return browser;
     }
 
-    async Task<string> CreateKey(params string[] scopes)
-    {
-        var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "browser test", scopes });
-        return (await made.Content.ReadFromJsonAsync<NewApiKey>())!.Key;
-    }
+    Task<string> CreateKey(params string[] scopes) => shared.CreateKey(scopes);
 
     async Task RevokeKey(string secret)
     {

@@ -9,6 +9,7 @@ using Wake.Runner;
 using Wake.ServiceDefaults;
 using Wake.Testing;
 using Wake.Tests.Support;
+using Wake.WebConsole;
 
 namespace Wake.Tests.HouseRules;
 
@@ -137,6 +138,22 @@ public sealed class KubernetesObjects
 
         static bool Within(string network, string address) =>
             System.Net.IPNetwork.Parse(network).Contains(System.Net.IPAddress.Parse(address));
+    }
+
+    // A path that is the console's and not here is not found; the others, its health above all, are not to be.
+    [Fact]
+    public async Task The_world_comes_to_the_paths_of_the_console_and_to_no_others_of_it()
+    {
+        var objects = await Rendered("production");
+        var paths = objects.Single(x => (string)x["kind"]! == "Ingress")["spec"]!["rules"]![0]!["http"]!["paths"]!
+            .AsArray()
+            .Where(x => (string)x!["backend"]!["service"]!["name"]! == "console")
+            .Select(x => ((string)x!["path"]!, (string)x["pathType"]!));
+
+        Assert.Equal(
+            ConsolePaths.Segments.Select(x => ($"/{x}", x.Length == 0 ? "Exact" : "Prefix")).Order(),
+            paths.Order()
+        );
     }
 
     [Fact]

@@ -1,7 +1,10 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using Wake.Contracts.Http;
 using Wake.Gateway;
 using Wake.ServiceDefaults;
 using Wake.Testing;
@@ -243,6 +246,64 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         public DateTimeOffset Now = DateTimeOffset.UnixEpoch;
 
         public override DateTimeOffset GetUtcNow() => Now;
+    }
+
+    // Cookies know no ports: whoever runs another server of this machine may have been sent both.
+    [Fact]
+    public async Task A_cookie_of_the_console_counts_under_its_own_name_and_for_its_own_user()
+    {
+        using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false })
+        {
+            BaseAddress = wake.Http.BaseAddress,
+        };
+        var local = (await Stranger.GetAsync(await Link())).Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        Assert.Equal(HttpStatusCode.OK, await Sessions(local));
+        Assert.Equal(HttpStatusCode.Redirect, await Sessions(local.Replace("wake=", "wake-console=")));
+
+        var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "n", scopes = new[] { "sessions:read" } });
+        var key = (await made.Content.ReadFromJsonAsync<NewApiKey>())!.Key;
+        var page = await http.GetAsync("/login");
+        var form = await page.Content.ReadAsStringAsync();
+        var field = Regex.Match(form, "name=\"__RequestVerificationToken\" value=\"([^\"]+)\"").Groups[1].Value;
+        using var login = new HttpRequestMessage(HttpMethod.Post, "/login")
+        {
+            Content = new FormUrlEncodedContent(
+                new Dictionary<string, string> { ["key"] = key, ["__RequestVerificationToken"] = field }
+            ),
+        };
+        login.Headers.Add("Cookie", page.Headers.GetValues("Set-Cookie").Single().Split(';')[0]);
+        var own = (await http.SendAsync(login)).Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        Assert.StartsWith("wake-console=", own);
+        Assert.Equal(HttpStatusCode.OK, await Sessions(own));
+
+        using var other = OtherUser.Create();
+        if (other is null)
+            return;
+
+        foreach (var cookie in (string[])[own, local])
+        {
+            var (_, said) = other.RunAs(
+                "curl",
+                "--silent",
+                "--max-time",
+                "10",
+                "--output",
+                "/dev/null",
+                "--write-out",
+                "%{http_code}",
+                "--header",
+                $"Cookie: {cookie}",
+                $"{new Uri(http.BaseAddress!, "/sessions")}"
+            );
+            Assert.Equal("302", said);
+        }
+
+        async Task<HttpStatusCode> Sessions(string cookie)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/sessions");
+            request.Headers.Add("Cookie", cookie);
+            return (await http.SendAsync(request)).StatusCode;
+        }
     }
 
     [Fact]
