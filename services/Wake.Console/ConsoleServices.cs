@@ -68,6 +68,7 @@ public static class ConsoleServices
         var console = new ApplicationBuilder(services);
         if (pathBase.HasValue)
             console.UsePathBase(pathBase);
+        console.Use(RejectLargeBodies);
         console.UseForwardedHeaders();
 
         // A proxy that ends TLS says so. Whoever else says so loses nothing but their own cookie.
@@ -94,6 +95,17 @@ public static class ConsoleServices
         console.Use(RejectOneTooMany);
         console.Run(services.GetRequiredService<ConsolePages>().Serve);
         return console.Build();
+    }
+
+    // What does not say how long it is the server cuts at the same length.
+    static Task RejectLargeBodies(HttpContext http, RequestDelegate next)
+    {
+        if (http.Request.ContentLength is not > MaxRequestBytes)
+            return next(http);
+
+        http.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
+        http.Response.Headers.Connection = "close";
+        return Task.CompletedTask;
     }
 
     // The page that is one too many says that there is no connection, and tries again.

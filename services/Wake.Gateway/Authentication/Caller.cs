@@ -19,7 +19,7 @@ sealed record Caller(string Id, IReadOnlyList<string> Scopes)
     public string? Person { get; init; }
 
     /// <summary>As whom the ledger has them: a person is named together with whoever vouches for that.</summary>
-    public string Name => Person is null ? Id : $"{Person} by {Id}";
+    public string Name => Person is null ? Id : $"{Person} ({Id})";
 
     /// <summary>The session whose turn calls; null when it is nobody's turn.</summary>
     public RunningSession? Run { get; init; }

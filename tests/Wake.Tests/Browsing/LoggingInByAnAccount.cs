@@ -93,7 +93,7 @@ public sealed class LoggingInByAnAccount(ConsoleWithAccounts shared) : IClassFix
             )
         );
 
-        Assert.Equal($"jürgen@example.com by {shared.Operators.Id} over the API", line.Note);
+        Assert.Equal($"by jürgen@example.com ({shared.Operators.Id}) over the API", line.Note);
         Assert.Empty(browser.Problems);
     }
 
@@ -267,10 +267,44 @@ public sealed class LoggingInByAnAccount(ConsoleWithAccounts shared) : IClassFix
         using var form = new FormUrlEncodedContent(
             Enumerable.Range(0, 500).Select(x => KeyValuePair.Create($"f{x}", new string('x', 50_000)))
         );
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await http.PostAsync("/wake/login", form)).StatusCode);
 
-        var answer = await http.PostAsync("/wake/login", form);
+        // Also one that does not say how long it is.
+        http.DefaultRequestHeaders.ExpectContinue = false;
+        using var endless = new EndlessForm();
+        try
+        {
+            Assert.False((await http.PostAsync("/wake/login", endless)).IsSuccessStatusCode);
+        }
+        catch (HttpRequestException)
+        {
+            // The line was cut.
+        }
 
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.InRange(endless.Sent, 1, EndlessForm.Most / 2);
+    }
+
+    sealed class EndlessForm : HttpContent
+    {
+        public const long Most = 60_000_000;
+
+        public EndlessForm() => Headers.ContentType = new("application/x-www-form-urlencoded");
+
+        public long Sent { get; private set; }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            var block = new byte[100_000];
+            Array.Fill(block, (byte)'x');
+            for (; Sent < Most; Sent += block.Length)
+                await stream.WriteAsync(block);
+        }
     }
 
     async Task<ConsoleBrowser> LogIn(Dictionary<string, object> account, string path)

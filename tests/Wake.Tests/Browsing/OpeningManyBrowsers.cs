@@ -2,16 +2,15 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Wake.Testing;
+using Wake.Tests.HouseRules;
 using Wake.Tests.Support;
-using Xunit.Abstractions;
 
 namespace Wake.Tests.Browsing;
 
 /// <summary>How soon somebody sees a page, and what each browser that is open costs the console.</summary>
 [Trait("Starts", "processes")]
 [Trait("Takes", "minutes")]
-public sealed partial class OpeningManyBrowsers(BrowsedSystem shared, ITestOutputHelper output)
-    : IClassFixture<BrowsedSystem>
+public sealed partial class OpeningManyBrowsers(BrowsedSystem shared) : IClassFixture<BrowsedSystem>
 {
     const int First = 5,
         Browsers = 20;
@@ -19,6 +18,8 @@ public sealed partial class OpeningManyBrowsers(BrowsedSystem shared, ITestOutpu
     // Of a quiet machine 1 s and 2 MB; here others are at work as well, and no garbage is collected on demand.
     const double MaxSecondsToPaint = 5,
         MaxMegabytes = 6;
+
+    static readonly string Figures = Path.Combine(Repository.Root, "artifacts", "figures");
 
     [Fact]
     public async Task A_page_is_soon_there_and_costs_little_while_it_is_open()
@@ -56,8 +57,13 @@ public sealed partial class OpeningManyBrowsers(BrowsedSystem shared, ITestOutpu
 
         var each = (PrivateBytes(console.Id) - before) / (double)Browsers / (1024 * 1024);
         var paint = paints.Order().ElementAt(paints.Count / 2);
-        output.WriteLine(
-            string.Create(CultureInfo.InvariantCulture, $"First paint {paint:0.00} s; {each:0.00} MB for each browser.")
+        Directory.CreateDirectory(Figures);
+        await File.WriteAllTextAsync(
+            Path.Combine(Figures, "console.txt"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"First paint {paint:0.00} s; {each:0.00} MB for each browser.\n"
+            )
         );
 
         Assert.InRange(paint, 0, MaxSecondsToPaint);

@@ -174,6 +174,30 @@ public sealed class UsingTheCommand(StandaloneSystem shared) : IClassFixture<Sta
         Assert.Contains(sentence, said.Errors);
     }
 
+    [Fact]
+    public async Task Doctor_says_whether_the_console_finds_the_API_and_the_provider_of_accounts()
+    {
+        using var folder = new TemporaryFolder();
+        await using var provider = await LoopbackOpenIdProvider.Start();
+        var environment = new Dictionary<string, string>(provider.Settings)
+        {
+            ["WAKE_DATA"] = folder.Path,
+            ["Console__GatewayUrl"] = $"{wake.Http.BaseAddress}",
+            ["Console__OpenIdConnect__Roles__Viewer__Key"] = "wake_of_viewers",
+        };
+
+        var found = (await WakeCommandLine.Run(environment, null, "doctor")).Output;
+        Assert.Contains($"finds the API at {wake.Http.BaseAddress}", found);
+        Assert.Contains($"at {provider.Url}", found);
+
+        environment["Console__GatewayUrl"] = "http://127.0.0.1:9";
+        environment["Console__OpenIdConnect__Authority"] = $"{provider.Url}realms/of-another";
+        var wrong = await WakeCommandLine.Run(environment, null, "doctor");
+        Assert.Equal(1, wrong.ExitCode);
+        Assert.Contains("Check Console__GatewayUrl.", wrong.Output);
+        Assert.Contains("answers 404 to its discovery", wrong.Output);
+    }
+
     [Theory]
     [InlineData("DayBudget", "Profiles:default:DayBudget is no setting of Wake's; DayBudgetUsd is.")]
     [InlineData("Ceiling", "Profiles:default:Ceiling is called MaxWait now.")]
