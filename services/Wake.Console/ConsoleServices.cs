@@ -108,22 +108,28 @@ public static class ConsoleServices
         return Task.CompletedTask;
     }
 
-    // The page that is one too many says that there is no connection, and tries again.
+    // Asked of a page first, since one without its circuit shows nothing, and of what connects without a page. A browser
+    // that is connected goes on, and comes back to what it has.
     static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
     {
-        if (
-            // Also of one that connects without having asked for that.
-            !(
-                http.Request.Path.Equals("/_blazor/negotiate", StringComparison.Ordinal)
-                || http.Request.Path.Equals("/_blazor", StringComparison.Ordinal)
-                    && !http.Request.Query.ContainsKey("id")
-            ) || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached
-        )
+        var (path, isCircuit) = (http.Request.Path, http.Request.Path.StartsWithSegments("/_blazor"));
+        var isNew = isCircuit
+            ? path == "/_blazor/negotiate" || path == "/_blazor" && !http.Request.Query.ContainsKey("id")
+            : HttpMethods.IsGet(http.Request.Method) && !path.StartsWithSegments(ConsoleAccess.LoginPath);
+        if (!isNew || !http.RequestServices.GetRequiredService<BrowserLimit>().IsReached)
             return next(http);
 
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         http.Response.Headers.RetryAfter = "10";
-        return Task.CompletedTask;
+        if (isCircuit)
+            return Task.CompletedTask;
+
+        // The browser asks again by itself.
+        http.Response.Headers["Refresh"] = "10";
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.Response.WriteAsync(
+            "As many browsers have the console open as may (Console__MaxBrowsers). This page tries again every ten seconds."
+        );
     }
 
     sealed class GatewayHealth(GatewayConnection gateway) : IHealthCheck

@@ -7,15 +7,16 @@ namespace Wake.WebConsole;
 /// session.</summary>
 public sealed class ConsoleSession
 {
-    // Not disposed of: it has no timer, and whoever follows something may ask for its token at any time.
-    readonly CancellationTokenSource ended = new();
+    readonly Action end;
 
-    internal ConsoleSession(
-        Credential credential,
-        string callerId,
-        IReadOnlyList<string> scopes,
-        DateTimeOffset ends
-    ) => (Credential, CallerId, Scopes, Ends) = (credential, callerId, scopes, ends);
+    internal ConsoleSession(Credential credential, string callerId, IReadOnlyList<string> scopes, DateTimeOffset ends)
+    {
+        (Credential, CallerId, Scopes, Ends) = (credential, callerId, scopes, ends);
+
+        // Without a timer there is nothing to dispose of.
+        var source = new CancellationTokenSource();
+        (Ended, end) = (source.Token, source.Cancel);
+    }
 
     internal Credential Credential { get; }
 
@@ -35,15 +36,15 @@ public sealed class ConsoleSession
     public DateTimeOffset Ends { get; }
 
     /// <summary>Whether it was ended: by signing out, or because the API no longer takes the credential.</summary>
-    public bool IsEnded => ended.IsCancellationRequested;
+    public bool IsEnded => Ended.IsCancellationRequested;
 
     /// <summary>Cancelled when it was ended, for what would go on by itself.</summary>
-    internal CancellationToken Ended => ended.Token;
+    internal CancellationToken Ended { get; }
 
     /// <summary>Whether an action that needs this scope is offered. The API decides anyway.</summary>
     public bool HasScope(string scope) => Scopes.Contains(scope) || Scopes.Contains(ApiScopes.Admin);
 
-    internal void End() => ended.Cancel();
+    internal void End() => end();
 }
 
 /// <summary>A logged-in person as the user of a request and of the circuit that it opens.</summary>

@@ -74,7 +74,7 @@ public sealed partial class GatewayConnection : IDisposable
     /// <param name="after">The id of the last event that is known; null to begin where the stream begins.</param>
     /// <param name="cancel">Ends the wait.</param>
     /// <exception cref="ApiException">It was refused, or there was no answer.</exception>
-    internal Task<EventStream> OpenEventStream(
+    internal Task<EventSubscription> OpenEventStream(
         string path,
         Credential credential,
         string? after,
@@ -89,7 +89,7 @@ public sealed partial class GatewayConnection : IDisposable
                     request.Headers.Add("Last-Event-ID", after);
                 var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, bound);
                 return response.IsSuccessStatusCode
-                    ? new EventStream(await response.Content.ReadAsStreamAsync(bound), time)
+                    ? new EventSubscription(await response.Content.ReadAsStreamAsync(bound), time)
                     : throw await Refusal(response, bound);
             },
             cancel

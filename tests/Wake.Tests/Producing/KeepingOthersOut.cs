@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Wake.Contracts.Http;
 using Wake.Gateway;
 using Wake.ServiceDefaults;
 using Wake.Testing;

@@ -5,7 +5,7 @@ namespace Wake.WebConsole;
 
 /// <summary>A stream of server-sent events of the API, which says something at least every few seconds while it is
 /// there.</summary>
-public sealed class EventStream(Stream stream, TimeProvider time) : IAsyncDisposable
+public sealed class EventSubscription(Stream stream, TimeProvider time) : IAsyncDisposable
 {
     // Three of the API's own pings. A machine that is gone says so by silence alone.
     static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(45);
