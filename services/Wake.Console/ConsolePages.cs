@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Components.Server;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.AspNetCore.DataProtection;
-using MudBlazor.Services;
 using Wake.WebConsole.Components;
 using Wake.WebConsole.Components.Parts;
 
@@ -68,7 +67,6 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
             .AddInteractiveServerComponents()
             .AddHubOptions(hub => hub.MaximumReceiveMessageSize = MaxMessageBytes);
         services.AddCascadingAuthenticationState();
-        services.AddMudServices();
 
         // What protects forms and circuits need not outlive the process, as no log-in does. Else its keys would be
         // stored in the user's home.
