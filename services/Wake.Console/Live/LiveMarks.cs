@@ -53,7 +53,10 @@ public sealed record LiveMarks
                     or "paused"
                     or "escalated"
                     or "closed"
-                    or "notified";
+                    or "notified"
+                    or "deadLettered"
+                    or "redriven"
+                    or "dropped";
     }
 
     /// <summary>Takes up other marks.</summary>
