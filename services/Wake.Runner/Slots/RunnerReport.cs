@@ -79,9 +79,10 @@ sealed class RunnerReport(
         {
             drain.IsDrained = isDrained;
             slots.NotifyChanged();
-            log.LogInformation(
-                isDrained ? "This runner is drained: it begins no turn." : "This runner takes work again."
-            );
+            if (isDrained)
+                log.LogInformation("This runner is drained: it begins no turn.");
+            else
+                log.LogInformation("This runner takes work again.");
         }
 
         // Also those that have stayed since: a turn that ends leaves its process.

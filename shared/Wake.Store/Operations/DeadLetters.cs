@@ -107,7 +107,8 @@ public sealed class DeadLetters(NpgsqlDataSource database)
 
         // What was done must be known as done, also when the process is told to stop meanwhile.
         await using var batch = new NpgsqlBatch(connection);
-        batch.Add("delete from dead_letters where id = any ($1)", contents.Gone.ToArray());
+        // One array, which alone would count as all of the parameters.
+        batch.Add("delete from dead_letters where id = any ($1)", (object)contents.Gone.ToArray());
         if (contents.IsWhole)
         {
             batch.Add(

@@ -1,9 +1,6 @@
-using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
 using Wake.Contracts;
-using Wake.Contracts.Http;
-using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Browsing;
@@ -26,7 +23,6 @@ public sealed class PicturingTheConsole
             await wake.Session("instant", key: key);
         await wake.Watch(Implementer, "github:octo-org/hello#972", "mend CI, then ask for a review");
         await wake.Watch(Reviewer, "github:octo-org/hello#968", "look at the new commits");
-        await wake.Watch(Deployer, "github:octo-org/hello", types: ["github.release.published"]);
 
         await wake.Post(
             Event("octo-org/hello#972", "github.ci.failed", "CI of #972 failed: 3 tests of CheckoutTests"),
@@ -64,20 +60,14 @@ public sealed class PicturingTheConsole
         await night.Pictures("docs-sessions");
     }
 
-    // What is ordered of the fake stands in the prompt of a route, which none of these pages shows.
+    // What is ordered of the fake stands in the note of a watch, which none of these pages shows.
     static async Task Asks(WakeSystem wake)
     {
-        var made = await wake.Http.PutAsJsonAsync(
-            "/v1/routes/production",
-            new
-            {
-                subject = "deploy:production",
-                session = "asking@{subject}",
-                workspace = Path.Combine(wake.Data, "asking"),
-                fullPrompt = "[[fake:ask Deploy 2.4 to production now?|Deploy now|Wait until Monday]]",
-            }
+        await wake.Watch(
+            Deployer,
+            "deploy:production",
+            "[[fake:ask Deploy 2.4 to production now?|Deploy now|Wait until Monday]]"
         );
-        Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync());
         await wake.Post(
             new ExternalEventObserved
             {
@@ -86,10 +76,9 @@ public sealed class PicturingTheConsole
                 Type = "deployment.ready",
                 Subject = "deploy:production",
                 Reason = "2.4 is ready for production",
-                Urgent = true,
             }
         );
-        await wake.WaitForState("asking@deploy:production", SessionState.WaitingForAnswer);
+        await wake.WaitForState(Deployer, SessionState.WaitingForAnswer);
     }
 
     static ExternalEventObserved Event(string what, string type, string reason) =>

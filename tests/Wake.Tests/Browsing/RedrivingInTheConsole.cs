@@ -2,8 +2,6 @@ using System.Net.Http.Json;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
 using Wake.Contracts;
-using Wake.Contracts.Http;
-using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Browsing;
