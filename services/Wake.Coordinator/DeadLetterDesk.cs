@@ -77,10 +77,20 @@ sealed class DeadLetterDesk(
             return;
         }
 
-        if (!await letters.Update(queue, wishes => GoThrough(broker, queue, wishes, cancel), cancel))
-            return;
-
-        seen[queue] = new(await broker.Count(queue, cancel), now);
+        // Not as many as lie there afterwards: what was sent again may be back by then, and nobody has looked at it.
+        var left = count;
+        var isDone = await letters.Update(
+            queue,
+            async wishes =>
+            {
+                var contents = await GoThrough(broker, queue, wishes, cancel);
+                left = contents.IsWhole ? contents.Lying.Count : count - contents.Gone.Count;
+                return contents;
+            },
+            cancel
+        );
+        if (isDone)
+            seen[queue] = new(left, now);
     }
 
     static async Task<QueueContents> GoThrough(

@@ -9,8 +9,8 @@ using Wake.ServiceDefaults;
 namespace Wake.Coordinator;
 
 /// <summary>
-/// RabbitMQ's error queues, and the dead-lettered messages in them. A message is acknowledged only after the broker has confirmed
-/// its republication: an interruption may duplicate a message and never loses one.
+/// RabbitMQ's error queues, and the dead-lettered messages in them. A message is acknowledged only after the broker has
+/// confirmed its republication: an interruption may duplicate a message and never loses one.
 /// </summary>
 public sealed class DeadLetterQueues : IAsyncDisposable
 {
@@ -113,8 +113,8 @@ public sealed class DeadLetterQueues : IAsyncDisposable
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
 
-    // Who looked meanwhile would miss the message that another has in hand. The queue ends with its channel's connection
-    // at the latest. Null: a user that may make no queue looks all the same.
+    // Who looked meanwhile would miss the message that another has in hand. The queue ends with its connection at the
+    // latest. Null: a user that may make no queue looks all the same.
     async Task<Turn?> TakeTurn(CancellationToken cancel)
     {
         for (var begun = Stopwatch.GetTimestamp(); ; )

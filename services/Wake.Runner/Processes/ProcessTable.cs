@@ -75,7 +75,7 @@ static class ProcessTable
     /// </summary>
     public static long? MemoryOf(RunTag mark) => MemoryOf(x => x == mark);
 
-    /// <summary>The same of all processes that the runs of this runner have started; zero when there are none.</summary>
+    /// <summary>The same of all processes that the runs of this runner have started; zero without any.</summary>
     public static long MemoryOfOwnRuns()
     {
         var own = NewTag();

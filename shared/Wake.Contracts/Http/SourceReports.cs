@@ -35,7 +35,8 @@ public sealed record RejectedDelivery(DateTimeOffset At, int Status, string Reas
 /// <param name="Name">Its name.</param>
 /// <param name="Next">When it is due next; null for never.</param>
 /// <param name="Fired">Its last time that was published; null for none yet.</param>
-/// <param name="Missed">Its last time that was missed by more than a minute, whatever became of it; null for none.</param>
+/// <param name="Missed">Its last time that was missed by more than a minute, whatever became of it; null for
+/// none.</param>
 public sealed record ScheduleReport(string Name, DateTimeOffset? Next, DateTimeOffset? Fired, DateTimeOffset? Missed);
 
 /// <summary>An account with which GitHub is asked.</summary>
@@ -45,7 +46,8 @@ public sealed record ScheduleReport(string Name, DateTimeOffset? Next, DateTimeO
 /// <param name="Remaining">Those not yet made.</param>
 /// <param name="ResetAt">When a new hour begins.</param>
 /// <param name="PausedUntil">Until when the host has asked for no requests; null when it has not.</param>
-/// <param name="Gap">How many webhook deliveries had failed and were asked for again, the last time there were any.</param>
+/// <param name="Gap">How many webhook deliveries had failed and were asked for again, the last time there were
+/// any.</param>
 /// <param name="GapAt">When that was; null for never.</param>
 /// <param name="At">When this was said.</param>
 public sealed record AccountReport(

@@ -356,7 +356,8 @@ public sealed class HttpShapes
             {"id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","wake":7,
              "questions":[{"question":"Which database?","header":"Database","multiSelect":true,
                            "options":[{"label":"PostgreSQL","description":"d"}]}],
-             "permission":{"tool":"Bash","input":{"command":"ls"},"why":"w","whole":true,"call":"c","hash":"h"},
+             "permission":{"tool":"Bash","input":{"command":"ls"},"why":"w","whole":true,"call":"c","hash":"h",
+              "fitsSession":false},
              "askedAt":"2031-02-03T04:05:06+00:00","deadline":"2031-02-03T04:05:06+00:00","outcome":"noAnswer",
              "settledAt":"2031-02-03T04:05:06+00:00","answers":{"Which database?":"PostgreSQL"},
              "decision":{"allow":true,"message":"m","shown":"h","forSession":true},"answeredBy":"anna"}
@@ -369,7 +370,7 @@ public sealed class HttpShapes
         (new QuestionOption("l", "d"), """{"label":"l","description":"d"}"""),
         (
             new PermissionRequest("Bash", JsonElement.Parse("{}"), null),
-            """{"tool":"Bash","input":{},"why":null,"whole":false,"call":null,"hash":null}"""
+            """{"tool":"Bash","input":{},"why":null,"whole":false,"call":null,"hash":null,"fitsSession":false}"""
         ),
         (new PermissionAnswer(Allow: false, "m"), """{"allow":false,"message":"m","shown":null,"forSession":false}"""),
         (
@@ -590,6 +591,32 @@ public sealed class HttpShapes
             """
         ),
         (new DeadLetterSelection(["1f"], All: true, Trust: true), """{"ids":["1f"],"all":true,"trust":true}"""),
+        (
+            new WebhookReport("github", Time, "refused", Time, []),
+            """
+            {"hook":"github","lastAt":"2031-02-03T04:05:06+00:00","lastOutcome":"refused",
+             "genuineAt":"2031-02-03T04:05:06+00:00","rejections":[]}
+            """
+        ),
+        (
+            new RejectedDelivery(Time, 401, "r", "a"),
+            """{"at":"2031-02-03T04:05:06+00:00","status":401,"reason":"r","address":"a"}"""
+        ),
+        (
+            new ScheduleReport("nightly", Time, Time, Time),
+            """
+            {"name":"nightly","next":"2031-02-03T04:05:06+00:00","fired":"2031-02-03T04:05:06+00:00",
+             "missed":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new AccountReport("bot", "github.com", 5000, 4000, Time, Time, 2, Time, Time),
+            """
+            {"account":"bot","host":"github.com","limit":5000,"remaining":4000,
+             "resetAt":"2031-02-03T04:05:06+00:00","pausedUntil":"2031-02-03T04:05:06+00:00","gap":2,
+             "gapAt":"2031-02-03T04:05:06+00:00","at":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
         (
             new SourceReports(
                 [new("github", Time, "refused", Time, [new(Time, 401, "r", "a")])],
