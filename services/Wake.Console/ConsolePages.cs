@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Components.Server;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Options;
-using MudBlazor.Services;
 using Wake.WebConsole.Components;
 using Wake.WebConsole.Components.Parts;
 
@@ -70,7 +69,6 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
             .AddInteractiveServerComponents()
             .AddHubOptions(hub => hub.MaximumReceiveMessageSize = MaxMessageBytes);
         services.AddCascadingAuthenticationState();
-        services.AddMudServices();
         var provider = host.GetRequiredService<IOptions<ConsoleOptions>>().Value.OpenIdConnect;
         if (provider is not null)
             services.AddOpenIdConnectLogin(provider);

@@ -53,6 +53,7 @@ public static class CoordinatorServices
         {
             builder.Services.AddSingleton<EventQueueConsumer>();
             builder.Services.AddHostedService(services => services.GetRequiredService<EventQueueConsumer>());
+            builder.Services.AddHostedService<DeadLetterDesk>();
             builder.Services.AddHealthChecks().AddCheck<EventQueueConsumer>("wake-events", tags: [Health.ReadyTag]);
         }
 

@@ -86,6 +86,7 @@ public static class GatewayServices
         api.MapPauses();
         api.MapBreakers();
         api.MapNotifications();
+        api.MapDeadLetters();
         api.MapExplain();
         api.MapKeys();
         api.MapBrowser();

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using Quartz;
 using Wake.Producing;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Producers.Cron;
 
@@ -13,6 +14,7 @@ sealed class CronScheduler(
     CronScheduleStore times,
     IEventPublisher publisher,
     IOptions<CronOptions> options,
+    SourceReports reports,
     TimeProvider clock,
     ILogger<CronScheduler> log
 ) : BackgroundService
@@ -22,6 +24,9 @@ sealed class CronScheduler(
 
     // The clocks of this machine and of the database drift apart, and somebody may set them.
     static readonly TimeSpan MaxSleep = TimeSpan.FromMinutes(1);
+
+    // The next times that people know of.
+    readonly Dictionary<string, DateTimeOffset?> reported = [];
 
     // Without a schedule nothing of Quartz is even loaded.
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -58,10 +63,15 @@ sealed class CronScheduler(
     )
     {
         var terms = $"{expression.CronExpressionString} {schedule.TimeZone}";
+        DateTimeOffset? missed = null;
         var decision = await times.ClaimDueTimes(
             name,
             terms,
-            (after, now) => DueTimes.Find(expression, after, now, schedule.CatchUp),
+            (after, now) =>
+            {
+                missed = DueTimes.FindMissed(expression, after, now);
+                return DueTimes.Find(expression, after, now, schedule.CatchUp);
+            },
             cancel
         );
 
@@ -71,8 +81,35 @@ sealed class CronScheduler(
             await times.MarkPublished(name, decision.FireTimes, cancel);
         }
 
-        return decision.LockedByAnotherReplica ? RetryDelay
-            : expression.GetNextValidTimeAfter(decision.Now) is { } next ? next - decision.Now
-            : MaxSleep;
+        if (decision.LockedByAnotherReplica)
+            return RetryDelay;
+
+        var due = expression.GetNextValidTimeAfter(decision.Now);
+        await Report(name, due, decision, missed, cancel);
+        return due is { } next ? next - decision.Now : MaxSleep;
+    }
+
+    // For people, once for each of its times; no time is late because of it.
+    async Task Report(
+        string name,
+        DateTimeOffset? next,
+        FireTimesClaim decision,
+        DateTimeOffset? missed,
+        CancellationToken cancel
+    )
+    {
+        DateTimeOffset? fired = decision.FireTimes is [.., var last] ? last : null;
+        if (fired is null && missed is null && reported.TryGetValue(name, out var known) && known == next)
+            return;
+
+        try
+        {
+            await reports.NoteSchedule(name, next, fired, missed, cancel);
+            reported[name] = next;
+        }
+        catch (Exception away) when (PostgresErrors.IsFailure(away))
+        {
+            log.LogDebug("Where the schedule {Name} stands could not be noted: {Reason}", name, away.Message);
+        }
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Wake.ServiceDefaults;
+using Wake.Store;
 
 namespace Wake.Producers.Cron;
 
@@ -13,6 +14,7 @@ public static class CronServices
         builder.AddMigrations(typeof(CronServices).Assembly);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<CronScheduleStore>();
+        builder.Services.TryAddSingleton<SourceReports>();
         builder.Services.AddHostedService<CronScheduler>();
         return builder;
     }

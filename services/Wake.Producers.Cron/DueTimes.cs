@@ -30,6 +30,10 @@ static class DueTimes
         };
     }
 
+    /// <summary>The last time in (after, now] that is missed, whatever becomes of it; null when none is.</summary>
+    public static DateTimeOffset? FindMissed(CronExpression times, DateTimeOffset after, DateTimeOffset now) =>
+        after < now - MissedAfter && Last(times, after, now - MissedAfter, 1) is [var missed] ? missed : null;
+
     // Looks back in spans that double, because an expression can only be asked forwards, and a second's over a year is
     // many.
     static List<DateTimeOffset> Last(CronExpression times, DateTimeOffset after, DateTimeOffset now, int count)

@@ -34,7 +34,17 @@ public static class GitHubServices
             builder.AddMigrations(typeof(GitHubServices).Assembly);
             builder.Services.AddSingleton<MergeStateStore>();
             builder.Services.TryAddSingleton<Reports>();
+            builder.Services.TryAddSingleton<SourceReports>();
             builder.Services.AddSingleton<OwnComments>();
+        }
+
+        // Also of the other hooks of a process that has a database: a receiver is for all of them.
+        if (stored)
+        {
+            builder.Services.TryAddSingleton<SourceReports>();
+            builder.Services.AddSingleton<DeliveryLog>();
+            builder.Services.AddSingleton<IDeliveryLog>(services => services.GetRequiredService<DeliveryLog>());
+            builder.Services.AddHostedService(services => services.GetRequiredService<DeliveryLog>());
         }
 
         if (hooked && stored)
@@ -52,6 +62,7 @@ public static class GitHubServices
         builder.Services.AddSingleton<GitHubCursors>();
         builder.Services.AddSingleton<RateLimitBackoff>();
         builder.Services.AddSingleton<GitHubClients>();
+        builder.Services.AddSingleton<AccountReporter>();
         builder.Services.AddSingleton<JobLogs>();
         builder.Services.AddSingleton<DeliveryEnricher>();
         builder.Services.TryAddSingleton<FactChecks>();

@@ -32,6 +32,7 @@ public static class RunnerServices
         builder.Services.AddSingleton<WarmSessions>();
         builder.Services.AddSingleton<Budgets>();
         builder.Services.AddSingleton<RunnerPause>();
+        builder.Services.AddSingleton<RunnerDrain>();
         builder.Services.AddSingleton<EarlierRuns>();
         builder.Services.AddSingleton<FreshSessionRecap>();
         builder.Services.AddSingleton<RunCommands>();
@@ -79,6 +80,7 @@ public static class RunnerServices
             name.OnAcquired = named;
             return name;
         });
+        builder.Services.AddHostedService<RunnerReport>();
         builder.Services.AddHostedService(services =>
         {
             // Made now, so that a template that is wrong stops the start and not the first turn.

@@ -16,7 +16,8 @@ public sealed class WebhookReceiver(
     IEventPublisher publisher,
     AuthenticationFailureLimiter failures,
     TimeProvider time,
-    ILogger<WebhookReceiver> log
+    ILogger<WebhookReceiver> log,
+    IDeliveryLog? deliveries = null
 )
 {
     // Within the ten seconds that forges wait for an answer.
@@ -48,7 +49,7 @@ public sealed class WebhookReceiver(
         {
             // The rest of it is not read, so nothing can follow it.
             http.Response.Headers.Connection = "close";
-            return Problem(hook, refused.Status, refused.Why);
+            return Problem(http, hook, refused.Status, refused.Why);
         }
 
         using var whole = (WebhookBodyReader.WebhookBody.Complete)body;
@@ -64,18 +65,19 @@ public sealed class WebhookReceiver(
             return RejectUnauthenticated(http, hook, why!);
 
         if (proven.RejectionReason?.Invoke(delivery) is { } notTheirs)
-            return Forbidden(hook, notTheirs);
+            return Forbidden(http, hook, notTheirs);
 
         try
         {
             return sender.Map(delivery) switch
             {
                 { IsMalformed: true, IgnoredReason: var reason } => Problem(
+                    http,
                     hook,
                     StatusCodes.Status400BadRequest,
                     reason!
                 ),
-                { IsForbidden: true, IgnoredReason: var reason } => Forbidden(hook, reason!),
+                { IsForbidden: true, IgnoredReason: var reason } => Forbidden(http, hook, reason!),
                 var mapped => await Publish(
                     http,
                     hook,
@@ -88,6 +90,7 @@ public sealed class WebhookReceiver(
         catch (JsonException wrong)
         {
             return Problem(
+                http,
                 hook,
                 StatusCodes.Status400BadRequest,
                 $"The body is not JSON: {EventJson.DescribeError(wrong)}"
@@ -125,6 +128,7 @@ public sealed class WebhookReceiver(
         {
             http.Response.Headers.RetryAfter = "5";
             return Problem(
+                http,
                 hook,
                 StatusCodes.Status503ServiceUnavailable,
                 "Nobody takes events at the moment. Send it again."
@@ -159,31 +163,36 @@ public sealed class WebhookReceiver(
             return TooManyRequests(http, hook, wait);
 
         log.LogWarning("A delivery to {Hook} from {Address} is not genuine: {Reason}", hook, address, why);
-        return Problem(hook, StatusCodes.Status401Unauthorized, why);
+        return Problem(http, hook, StatusCodes.Status401Unauthorized, why);
     }
 
-    IResult Forbidden(string hook, string why)
+    IResult Forbidden(HttpContext http, string hook, string why)
     {
         log.LogWarning("A delivery to {Hook} is genuine and refused: {Reason}", hook, why);
-        return Problem(hook, StatusCodes.Status403Forbidden, why);
+        return Problem(http, hook, StatusCodes.Status403Forbidden, why);
     }
 
-    static IResult TooManyRequests(HttpContext http, string hook, TimeSpan wait)
+    IResult TooManyRequests(HttpContext http, string hook, TimeSpan wait)
     {
         http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         return Problem(
+            http,
             hook,
             StatusCodes.Status429TooManyRequests,
             "Too many deliveries from this address were not genuine."
         );
     }
 
-    static IResult Problem(string hook, int status, string why)
+    IResult Problem(HttpContext http, string hook, int status, string why)
     {
-        CountDelivery(hook, "refused");
+        WakeMetrics.WebhookDeliveries.Add(1, new("hook", hook), new("outcome", "refused"));
+        deliveries?.Note(hook, "refused", status, why, http.Connection.RemoteIpAddress);
         return Results.Problem(why, statusCode: status);
     }
 
-    static void CountDelivery(string hook, string outcome) =>
+    void CountDelivery(string hook, string outcome)
+    {
         WakeMetrics.WebhookDeliveries.Add(1, new("hook", hook), new("outcome", outcome));
+        deliveries?.Note(hook, outcome);
+    }
 }

@@ -36,6 +36,12 @@ begin
         ('wake_coordinator', 'select, delete', 'table report_turns'),
         ('wake_coordinator', 'select, insert, update, delete', 'table profile_pools'),
         ('wake_coordinator', 'select, insert, update, delete', 'table session_wakes'),
+        ('wake_coordinator', 'select, insert, update, delete', 'table dead_letters'),
+        ('wake_coordinator', 'select, delete', 'table operator_actions'),
+        ('wake_coordinator', 'select, delete', 'table webhook_reports'),
+        ('wake_coordinator', 'select, delete', 'table webhook_rejections'),
+        ('wake_coordinator', 'select, delete', 'table schedule_reports'),
+        ('wake_coordinator', 'select, delete', 'table account_reports'),
         ('wake_coordinator', 'usage', 'sequence events_seq'),
 
         -- The door: people register, watch, ask, answer and make keys through it, and open sessions take their turns. It saves
@@ -62,8 +68,14 @@ begin
         ('wake_gateway', 'select', 'table reports'),
         ('wake_gateway', 'select', 'table report_turns'),
         ('wake_gateway', 'select', 'table profile_pools'),
-        ('wake_gateway', 'select', 'table runners'),
+        ('wake_gateway', 'select, update (drained_at)', 'table runners'),
         ('wake_gateway', 'select', 'table breaker_limits'),
+        ('wake_gateway', 'select', 'table webhook_reports'),
+        ('wake_gateway', 'select', 'table webhook_rejections'),
+        ('wake_gateway', 'select', 'table schedule_reports'),
+        ('wake_gateway', 'select', 'table account_reports'),
+        ('wake_gateway', 'select, update (wanted, trust)', 'table dead_letters'),
+        ('wake_gateway', 'select, insert', 'table operator_actions'),
         ('wake_gateway', 'select', 'table own_logins'),
         ('wake_gateway', 'select, insert, update', 'table questions'),
         ('wake_gateway', 'select, insert, update', 'table spending'),
@@ -114,6 +126,9 @@ begin
         ('wake_github', 'select, update', 'table reports'),
         ('wake_github', 'select, update (settled_at, refused)', 'table report_turns'),
         ('wake_github', 'insert', 'table decisions'),
+        ('wake_github', 'select, insert, update', 'table webhook_reports'),
+        ('wake_github', 'select, insert, delete', 'table webhook_rejections'),
+        ('wake_github', 'select, insert, update', 'table account_reports'),
         ('wake_github', 'usage', 'schema github'),
         ('wake_github', 'select, insert, update, delete', 'table github.cursors'),
         ('wake_github', 'select, insert, update, delete', 'table github.rings'),
@@ -152,6 +167,7 @@ begin
         ('wake_notifier', 'usage', 'sequence events_seq'),
 
         ('wake_cron', 'select', 'table migrations'),
+        ('wake_cron', 'select, insert, update', 'table schedule_reports'),
         ('wake_cron', 'select, insert, update, delete', 'table cron_schedules')
     ) as rights (who, may, what)
     loop

@@ -35,12 +35,15 @@ public static class StoreServices
         services.AddSingleton<Runners>();
         services.AddSingleton<StoredTraceContexts>();
         services.AddSingleton<Backlog>();
+        services.AddSingleton<DeadLetters>();
         services.AddSingleton<Explanations>();
         services.AddSingleton<RunTokens>();
         services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<InboxEntries>();
         services.AddSingleton<EventList>();
         services.AddSingleton<SourceList>();
+        services.AddSingleton<SourceReports>();
+        services.AddSingleton<MatchCounts>();
         return services;
     }
 }

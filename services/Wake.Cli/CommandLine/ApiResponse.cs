@@ -117,7 +117,7 @@ sealed record ApiProblem(string? Title, string? Detail, Dictionary<string, strin
 [JsonSerializable(typeof(LedgerLine))]
 [JsonSerializable(typeof(AuditFinding[]))]
 [JsonSerializable(typeof(EffectiveSetting[]))]
-[JsonSerializable(typeof(DeadLetter[]))]
+[JsonSerializable(typeof(ListedDeadLetter[]))]
 [JsonSerializable(typeof(ScheduledWake))]
 [JsonSerializable(typeof(ScheduledWake[]))]
 [JsonSerializable(typeof(ApiKey[]))]

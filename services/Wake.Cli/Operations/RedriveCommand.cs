@@ -1,5 +1,6 @@
 using System.CommandLine;
 using RabbitMQ.Client.Exceptions;
+using Wake.Coordinator;
 using Wake.ServiceDefaults;
 
 namespace Wake.Cli;
@@ -72,13 +73,13 @@ sealed class RedriveCommand : WakeCommand
             "Looking",
             async show =>
             {
-                List<DeadLetter> found = [];
-                foreach (var queue in DeadLetters.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
+                List<ListedDeadLetter> found = [];
+                foreach (var queue in DeadLetterQueues.Queues.Concat(given.GetValue(queues) ?? []).Distinct())
                 {
                     show(queue);
-                    if (await deadLetters.RedriveQueue(queue, Chosen, given.GetValue(trust), cancel) is { } lying)
-                        found.AddRange(lying);
-                    else if (!DeadLetters.Queues.Contains(queue))
+                    if (await deadLetters.GoThrough(queue, Decide, cancel) is { } lying)
+                        found.AddRange(lying.Select(ListedDeadLetter.From));
+                    else if (!DeadLetterQueues.Queues.Contains(queue))
                         throw new CommandException($"There is no queue {queue}.");
                 }
 
@@ -87,12 +88,17 @@ sealed class RedriveCommand : WakeCommand
         );
 
         if (output.Json)
-            output.Raw([.. found], CliJson.Default.DeadLetterArray);
+            output.Raw([.. found], CliJson.Default.ListedDeadLetterArray);
         else
             Show(found, sending: everything || text is not null, output);
         return 0;
 
-        bool Chosen(DeadLetter deadLetter) =>
+        DeadLetterFate Decide(DeadLetter deadLetter) =>
+            !IsChosen(deadLetter) ? DeadLetterFate.Stays
+            : given.GetValue(trust) ? DeadLetterFate.RedrivenInOwnName
+            : DeadLetterFate.Redriven;
+
+        bool IsChosen(DeadLetter deadLetter) =>
             everything
             || (
                 text is not null
@@ -103,7 +109,7 @@ sealed class RedriveCommand : WakeCommand
             );
     }
 
-    static void Show(List<DeadLetter> found, bool sending, Output output)
+    static void Show(List<ListedDeadLetter> found, bool sending, Output output)
     {
         foreach (var deadLetter in found)
         {
@@ -120,7 +126,7 @@ sealed class RedriveCommand : WakeCommand
             output.Line($"{found.Count} could not be handled. wake redrive --all sends them again.");
     }
 
-    static async Task<DeadLetters> Connect(string? given, CancellationToken cancel)
+    static async Task<DeadLetterQueues> Connect(string? given, CancellationToken cancel)
     {
         var address =
             given
@@ -136,7 +142,7 @@ sealed class RedriveCommand : WakeCommand
 
         try
         {
-            return await DeadLetters.Connect(new() { Host = host }, cancel);
+            return await DeadLetterQueues.Connect(new() { Host = host }, cancel);
         }
         catch (BrokerUnreachableException refused)
         {
@@ -145,4 +151,15 @@ sealed class RedriveCommand : WakeCommand
             );
         }
     }
+}
+
+/// <summary>A dead letter as the command says it.</summary>
+/// <param name="Queue">Where it lies, or lay.</param>
+/// <param name="Reason">Why it could not be handled.</param>
+/// <param name="Body">What it says: its beginning.</param>
+/// <param name="Redriven">Whether it was sent again.</param>
+sealed record ListedDeadLetter(string Queue, string Reason, string Body, bool Redriven)
+{
+    public static ListedDeadLetter From(DeadLetter found) =>
+        new(found.Queue, found.Reason, found.Body, found.Fate is not DeadLetterFate.Stays);
 }

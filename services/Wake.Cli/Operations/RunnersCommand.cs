@@ -1,8 +1,9 @@
 using System.CommandLine;
+using Wake.Contracts.Http;
 
 namespace Wake.Cli;
 
-/// <summary><c>wake runners</c>: lists who runs turns.</summary>
+/// <summary><c>wake runners</c>: lists who runs turns, and drains one.</summary>
 sealed class RunnersCommand : ClientCommand
 {
     public RunnersCommand()
@@ -12,10 +13,15 @@ sealed class RunnersCommand : ClientCommand
             """
             One that is no longer connected is listed for a day.
 
-            Example:
+            Examples:
               wake runners
+              wake runners drain machine-1
             """
-        ) => Accepts();
+        )
+    {
+        Accepts();
+        Add(new DrainRunnerCommand());
+    }
 
     protected override async Task<int> Execute(
         ParseResult given,
@@ -28,15 +34,17 @@ sealed class RunnersCommand : ClientCommand
         output.List(
             answer,
             CliJson.Default.RunnerSummaryArray,
-            ["NAME", "POOL", "CONNECTED", "SLOTS", "URGENT", "WARM", "VERSION", "STARTED", "RUNNING"],
+            ["NAME", "POOL", "STATE", "SLOTS", "URGENT", "WARM", "MEMORY", "CLAUDE", "VERSION", "STARTED", "RUNNING"],
             x =>
                 [
                     x.Name,
                     x.Pool,
-                    x.Connected ? "yes" : "no",
+                    State(x),
                     $"{x.Slots}",
                     $"{x.UrgentSlots}",
-                    $"{x.WarmSessions}",
+                    $"{x.Warm} of {x.WarmSessions}",
+                    $"{x.MemoryBytes / 1024 / 1024} MB",
+                    x.ClaudeVersion ?? "",
                     x.Version,
                     TimeFormat.Format(x.Started),
                     string.Join(", ", x.Running),
@@ -45,4 +53,10 @@ sealed class RunnersCommand : ClientCommand
         );
         return 0;
     }
+
+    static string State(RunnerSummary runner) =>
+        !runner.Connected ? "gone"
+        : runner.Drained is not null ? "drained"
+        : runner.Problem is { } problem ? $"takes no work: {problem}"
+        : "connected";
 }

@@ -14,7 +14,7 @@ public sealed partial class GatewayConnection : IDisposable
     // Longer than PostgreSQL takes for the largest list; nobody looks at a page for longer.
     static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(30);
 
-    // More than the largest page of a list: 1000 sessions with their longest keys.
+    // More than the largest page of a list: as many sessions as it may have, with their longest keys.
     const int MaxAnswerBytes = 32 * 1024 * 1024;
 
     readonly Uri url;

@@ -13,7 +13,8 @@ public abstract class View : ComponentBase, IDisposable
 {
     readonly CancellationTokenSource closing = new();
     bool isLoading,
-        again;
+        again,
+        isToLookAgain;
 
     protected View() => Closing = closing.Token;
 
@@ -75,6 +76,29 @@ public abstract class View : ComponentBase, IDisposable
         finally
         {
             isLoading = false;
+        }
+    }
+
+    /// <summary>Looks again after a while, once however often it is asked for, for what nobody tells of.</summary>
+    protected void LookAgain(TimeSpan after)
+    {
+        if (isToLookAgain)
+            return;
+
+        isToLookAgain = true;
+        _ = Wait();
+
+        async Task Wait()
+        {
+            await Task.Delay(after, Closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (Closing.IsCancellationRequested)
+                return;
+
+            await InvokeAsync(() =>
+            {
+                isToLookAgain = false;
+                return Reload();
+            });
         }
     }
 

@@ -54,7 +54,10 @@ public sealed record LiveMarks
                     or "paused"
                     or "escalated"
                     or "closed"
-                    or "notified";
+                    or "notified"
+                    or "deadLettered"
+                    or "redriven"
+                    or "dropped";
         ForgetTooMany();
     }
 

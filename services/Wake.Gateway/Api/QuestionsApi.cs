@@ -164,8 +164,8 @@ static class QuestionsApi
             problems.Add(
                 (
                     "forSession",
-                    $"must be false: a call of more than {PermissionAnswer.MaxCallForSession} characters is allowed "
-                        + "once at a time."
+                    $"must be false: a call of more than {PermissionAnswer.MaxCallForSession} characters, or with a "
+                        + "secret in it, is allowed once at a time."
                 )
             );
         }

@@ -10,6 +10,14 @@ static class RoutesApi
 {
     public static void MapRoutes(this IEndpointRouteBuilder endpoints)
     {
+        endpoints
+            .MapGet("/v1/matches", ListMatches)
+            .RequireScope(ApiScopes.SessionsRead)
+            .WithTags("routes")
+            .WithName("ListMatches")
+            .WithSummary("How often watches and routes have matched, among the newest 20,000 events.")
+            .Produces<IReadOnlyList<Contract.MatchCount>>();
+
         var routes = endpoints.MapGroup("/v1/routes").WithTags("routes");
 
         routes
@@ -38,6 +46,11 @@ static class RoutesApi
             .Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status404NotFound);
     }
+
+    static async Task<IResult> ListMatches(MatchCounts matches, CancellationToken cancel) =>
+        Results.Ok(
+            (await matches.List(cancel)).Select(x => new Contract.MatchCount(x.Watch, x.Route, x.Count, x.LastAt))
+        );
 
     static async Task<IResult> List(Routes routes, CancellationToken cancel) =>
         Results.Ok((await routes.List(cancel)).Select(x => x.ToContract()));

@@ -167,7 +167,13 @@ static class SessionBatchApi
     )
     {
         var operation = http.NewOperationId();
-        var wakes = keys.Select(x => WakeRequested.Create(x, reason) with { Id = $"{Uuid5.Create(operation, x)}" });
+        var wakes = keys.Select(x =>
+            WakeRequested.Create(x, reason) with
+            {
+                Id = $"{Uuid5.Create(operation, x)}",
+                Actor = SessionsApi.By(http),
+            }
+        );
         await door.Accept(http, [.. wakes], cancel);
         return keys;
     }

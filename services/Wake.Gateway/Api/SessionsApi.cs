@@ -278,10 +278,11 @@ static class SessionsApi
     static async Task<IResult> Reset(
         PathKey named,
         Contract.ResetRequest body,
+        HttpContext http,
         Sessions sessions,
         CancellationToken cancel
     ) =>
-        await sessions.Reset(named.Value, body.Interrupt, cancel) is { } reset
+        await sessions.Reset(named.Value, body.Interrupt, cancel, By(http)) is { } reset
             ? Results.Ok(new Contract.ResetResult(reset.Any, reset.ClaudeSessionId, reset.AfterWake, reset.Interrupted))
             : SessionNotFound(named);
 
@@ -359,6 +360,7 @@ static class SessionsApi
         var wake = WakeRequested.Create(session.Key, body.Reason!, body.DedupKey) with
         {
             Id = http.NewOperationId().ToString(),
+            Actor = By(http),
         };
         var decisions = await door.Accept(http, [wake], cancel);
 

@@ -1,5 +1,6 @@
 using Wake.Contracts;
 using Wake.Store;
+using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -28,7 +29,9 @@ static class RequestValidation
 
     /// <summary>How many rows are asked for.</summary>
     public static IResult? ValidateLimit(int limit) =>
-        limit is < 1 or > 1000 ? Gateway.ProblemResults.Invalid("limit", "must be from 1 to 1000.") : null;
+        limit is < 1 or > Contract.ListLimits.MaxRows
+            ? Gateway.ProblemResults.Invalid("limit", $"must be from 1 to {Contract.ListLimits.MaxRows}.")
+            : null;
 
     /// <summary>A word of a fixed set, spelt as the API spells it; left out, null.</summary>
     public static bool TryParseWord<T>(

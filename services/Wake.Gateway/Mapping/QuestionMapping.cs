@@ -44,6 +44,7 @@ static class QuestionMapping
             Whole = permission.Whole,
             Call = permission.Call,
             Hash = permission.Hash,
+            FitsSession = permission.FitsSession,
         };
 
     static Contract.QuestionOutcome ToContract(this QuestionOutcome outcome) =>

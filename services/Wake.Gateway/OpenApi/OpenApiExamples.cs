@@ -33,6 +33,8 @@ static class OpenApiExamples
             "200",
             """{"dryRun": true, "sessions": ["implementer"]}"""
         ),
+        ["RedriveDeadLetters"] = ("""{"ids": ["0123456789abcdef0123456789abcdef"]}""", "202", """{"count": 1}"""),
+        ["DropDeadLetters"] = ("""{"all": true}""", "202", """{"count": 1}"""),
         ["ReplayEvent"] = (
             """{"reason": "The build of #972 failed: 3 tests", "data": {"log": "https://ci.example.com/4711"}}""",
             "202",

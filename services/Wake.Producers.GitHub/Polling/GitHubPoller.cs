@@ -19,6 +19,7 @@ sealed class GitHubPoller(
     MergeStateStore mergeStates,
     RepollRequests repollRequests,
     OwnComments ownComments,
+    AccountReporter reporter,
     TimeProvider time,
     ILogger<GitHubPoller> log
 ) : BackgroundService
@@ -157,6 +158,7 @@ sealed class GitHubPoller(
             await cursors.Release(subject, rings, wait, identities[account], unable, CancellationToken.None);
         }
 
+        await reporter.Note(account, client.RateLimitOf(due.Watched.Repository.FullName), cancel);
         return true;
     }
 

@@ -13,6 +13,7 @@ sealed class MissedDeliveryRecovery(
     IOptions<GitHubOptions> options,
     GitHubClients clients,
     GitHubCursors cursors,
+    AccountReporter reporter,
     IHostApplicationLifetime host,
     TimeProvider time,
     ILogger<MissedDeliveryRecovery> log
@@ -115,12 +116,15 @@ sealed class MissedDeliveryRecovery(
                 new KeyValuePair<string, object?>("outcome", "lost")
             );
             if (lost.Count > 0)
+            {
                 log.LogInformation(
                     "{Recovered} of {Lost} failed webhook deliveries of {Hook} were redelivered.",
                     recovered,
                     lost.Count,
                     hook
                 );
+                await reporter.NoteGap(account, lost.Count, cancel);
+            }
         }
         catch (Exception failed) when (failed is GitHubUnavailableException || PostgresErrors.IsFailure(failed))
         {

@@ -73,10 +73,19 @@ static class ProcessTable
     /// Bytes of memory held by the processes with a mark, what they share with others counted in part. Null where the
     /// kernel does not tell.
     /// </summary>
-    public static long? MemoryOf(RunTag mark)
+    public static long? MemoryOf(RunTag mark) => MemoryOf(x => x == mark);
+
+    /// <summary>The same of all processes that the runs of this runner have started; zero without any.</summary>
+    public static long MemoryOfOwnRuns()
+    {
+        var own = NewTag();
+        return MemoryOf(x => x is not null && x.HasSameRunner(own)) ?? 0;
+    }
+
+    static long? MemoryOf(Func<RunTag?, bool> counts)
     {
         var lines = AllTagged()
-            .Where(x => x.Tag == mark)
+            .Where(x => counts(x.Tag))
             .Select(x => TryReadText($"{Root}/{x.Id}/smaps_rollup"))
             .OfType<string>()
             .SelectMany(x => x.Split('\n'))

@@ -7,13 +7,15 @@ namespace Wake.Runner;
 
 /// <summary>
 /// The queues this runner consumes from: its pool's, its pool's for urgent wakes, and its own for affinity. While all
-/// slots are taken it does not consume, so that other runners get the work, nor during a <see cref="RunnerPause"/>.
+/// slots are taken it does not consume, so that other runners get the work, nor during a <see cref="RunnerPause"/>
+/// or while people have drained it.
 /// When the process stops, it stops consuming and interrupts the turns that run.
 /// </summary>
 sealed class RunnerEndpoints(
     IReceiveEndpointConnector connector,
     RunnerSlots slots,
     RunnerPause pause,
+    RunnerDrain drain,
     RunnerName name,
     WarmSessions warmSessions,
     IOptions<RunnerOptions> options,
@@ -70,7 +72,7 @@ sealed class RunnerEndpoints(
     // Here and not in the consumer: an endpoint that stops waits for its consumers.
     async Task StartOrStop(QueueSubscription subscription, CancellationToken stopping)
     {
-        var full = slots.Taken >= subscription.Slots || pause.Reason is not null;
+        var full = slots.Taken >= subscription.Slots || pause.Reason is not null || drain.IsDrained;
         if ((full || stopping.IsCancellationRequested) && subscription.IsConsuming)
         {
             await subscription.Endpoint.ReceiveEndpoint.Stop(CancellationToken.None);

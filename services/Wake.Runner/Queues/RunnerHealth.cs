@@ -8,6 +8,7 @@ sealed class RunnerHealth(
     RunnerEndpoints endpoints,
     RunnerSlots slots,
     RunnerPause pause,
+    RunnerDrain drain,
     IOptions<RunnerOptions> options
 ) : IHealthCheck
 {
@@ -18,6 +19,10 @@ sealed class RunnerHealth(
     {
         if (pause.Reason is { } why)
             return Task.FromResult(HealthCheckResult.Unhealthy(why));
+
+        // As somebody wanted it.
+        if (drain.IsDrained)
+            return Task.FromResult(HealthCheckResult.Healthy("Drained."));
 
         var isBusy = slots.Taken >= options.Value.Slots;
         return Task.FromResult(

@@ -13,11 +13,18 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
     // It takes a fraction of a second, and what takes this long is no better than nothing.
     static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(20);
 
+    const int MaxVersionLength = 40;
+
     // No folder in which others could leave settings for it.
     const string WorkingDirectory = "/";
 
     /// <summary>What is wrong; null when it starts.</summary>
-    public async Task<string?> FindProblem(CancellationToken cancel)
+    public async Task<string?> FindProblem(CancellationToken cancel) => (await AskVersion(cancel)).Problem;
+
+    /// <summary>Its version, as it says it; null when it does not start.</summary>
+    public async Task<string?> FindVersion(CancellationToken cancel) => (await AskVersion(cancel)).Version;
+
+    async Task<(string? Version, string? Problem)> AskVersion(CancellationToken cancel)
     {
         var settings = options.Value;
         var environment = ClaudeEnvironment.Build(
@@ -44,13 +51,20 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
                 process.StandardInput.BaseStream.Close();
                 var version = process.StandardOutput.ReadToEndAsync(either.Token);
                 var errors = await process.StandardError.ReadToEndAsync(either.Token);
-                await version;
+                var said = await version;
                 await process.WaitForExitAsync(either.Token);
 
+                // 2.1.329 (Claude Code)
                 return process.ExitCode == 0
-                    ? null
-                    : $"{settings.Executable} does not start: exit code {process.ExitCode}"
-                        + FirstLine(Redaction.Redact(errors, environment));
+                    ? (
+                        said.Split(' ', '\n')[0] is var word ? word[..Math.Min(word.Length, MaxVersionLength)] : null,
+                        null
+                    )
+                    : (
+                        null,
+                        $"{settings.Executable} does not start: exit code {process.ExitCode}"
+                            + FirstLine(Redaction.Redact(errors, environment))
+                    );
             }
             finally
             {
@@ -59,11 +73,11 @@ sealed class ClaudeProbe(ProcessLauncher launcher, IOptions<ClaudeOptions> optio
         }
         catch (Exception failed) when (failed is Win32Exception or IOException)
         {
-            return $"{settings.Executable} cannot be started: {failed.Message}";
+            return (null, $"{settings.Executable} cannot be started: {failed.Message}");
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return $"{settings.Executable} does not start: no answer within {ProbeTimeout.TotalSeconds:0} s";
+            return (null, $"{settings.Executable} does not start: no answer within {ProbeTimeout.TotalSeconds:0} s");
         }
     }
 

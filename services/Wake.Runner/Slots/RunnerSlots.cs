@@ -7,6 +7,7 @@ namespace Wake.Runner;
 /// <summary>The turns this runner can run at the same time, and those that run.</summary>
 sealed class RunnerSlots(
     RunnerPause pause,
+    RunnerDrain drain,
     IOptions<RunnerOptions> options,
     TimeProvider time,
     ILogger<RunnerSlots> log
@@ -35,6 +36,7 @@ sealed class RunnerSlots(
                 stopping
                 || taken >= options.Value.Slots + (urgent ? options.Value.UrgentSlots : 0)
                 || pause.Reason is not null
+                || drain.IsDrained
                     ? null
                     : new(this);
             if (slot is null)

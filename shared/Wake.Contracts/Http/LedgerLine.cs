@@ -15,7 +15,8 @@ namespace Wake.Contracts.Http;
 /// <c>created</c>, <c>unwatched</c>, <c>silent</c> (what a watch expected has not come), <c>reset</c>,
 /// <c>withdrawn</c> (a permission), <c>ending</c> (its subject is over), <c>goesOn</c> (and it was reopened, or
 /// something else has come), <c>closed</c>, <c>reopened</c>, <c>ownComment</c> (the one with which it reports was
-/// seen, and passed over). <c>notified</c>: people were told. More may come.
+/// seen, and passed over). <c>notified</c>: people were told. Of messages <c>deadLettered</c>, <c>redriven</c>,
+/// <c>dropped</c>, of runners <c>drained</c>, <c>undrained</c>. More may come.
 /// </param>
 /// <param name="Event">The event's id; null when the decision was about none.</param>
 /// <param name="Session">The session's key; null when it was about none.</param>

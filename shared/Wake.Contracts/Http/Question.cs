@@ -77,6 +77,10 @@ public sealed record PermissionRequest(string Tool, JsonElement Input, string? W
     /// where the whole is not shown.
     /// </summary>
     public string? Hash { get; init; }
+
+    /// <summary>Whether it can be allowed for the session. A long call, and one out of which a secret was taken, is
+    /// allowed once at a time.</summary>
+    public bool FitsSession { get; init; }
 }
 
 /// <summary>What a person decided about a tool call.</summary>

@@ -35,6 +35,11 @@ public sealed class EventRetention(NpgsqlDataSource database)
         await using (var others = database.CreateBatch())
         {
             others.Add("delete from pauses where ended_at < clock_timestamp() - $1", age);
+            others.Add("delete from operator_actions where at < clock_timestamp() - $1", age);
+            foreach (
+                var report in (string[])["webhook_reports", "webhook_rejections", "schedule_reports", "account_reports"]
+            )
+                others.Add($"delete from {report} where at < clock_timestamp() - $1", age);
             others.Add("delete from ci_attempts where at < clock_timestamp() - $1", age);
             others.Add("delete from notification_targets where seen_at < clock_timestamp() - $1", age);
             others.Add("delete from notification_facts where at < clock_timestamp() - $1", age);

@@ -307,6 +307,10 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
             select p.ended_at, 'unpaused', null, case p.scope when 'session' then p.name end, null, {Pauses.Note}, 0, 2
             from pauses p where p.ended_at > $1
             union all
+            select seen_at, 'deadLettered', null, null, null, queue || ': ' || reason, 0, 2 from dead_letters where seen_at > $1
+            union all
+            select at, kind, null, null, null, note, seq, 2 from operator_actions where at > $1
+            union all
             select accepted_at, 'accepted', id, null, null, reason, seq, 0 from accepted
             union all
             select at, 'duplicate', observation, null, null, 'seen by ' || source, event, 0 from duplicates where at > $1
@@ -335,7 +339,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
     }
 
     /// <summary>A page of what people did, the newest first: wakes and replays that they asked for, answers, what they
-    /// allowed, closed, reset and paused.</summary>
+    /// allowed, closed, reset, paused, redrove, dropped and drained.</summary>
     /// <param name="limit">How many at most.</param>
     /// <param name="cursor">The cursor of the page before; null for the first.</param>
     /// <param name="cancel">Ends the wait.</param>
@@ -354,7 +358,8 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                  order by d.at desc, d.seq desc limit $4)
                 union all
                 (select e.accepted_at, 2, lpad(e.seq::text, 20, '0'), case when e.replay_of is null then 'woken' else 'replayed' end, e.id,
-                        e.sessions[1], null, e.reason
+                        e.sessions[1], null,
+                        concat(e.reason, case when e.replay_of is null then ', by ' || e.actor end)
                  from events e
                  where (e.type = 'wake.requested' or e.replay_of is not null) and e.accepted_at <= $1
                    and (e.accepted_at, 2, lpad(e.seq::text, 20, '0')) < ($1, $2, $3)
@@ -371,6 +376,11 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                  from pauses p
                  where p.by_hand and p.ended_at is not null and (p.ended_at, 0, p.id::text) < ($1, $2, $3)
                  order by p.ended_at desc, p.id desc limit $4)
+                union all
+                (select o.at, 4, lpad(o.seq::text, 20, '0'), o.kind, null, null, null, concat(o.note, ', by ' || o.done_by)
+                 from operator_actions o
+                 where o.at <= $1 and (o.at, 4, lpad(o.seq::text, 20, '0')) < ($1, $2, $3)
+                 order by o.at desc, o.seq desc limit $4)
             ) done
             order by 1 desc, 2 desc, 3 desc
             limit $4

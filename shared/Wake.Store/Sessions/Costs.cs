@@ -25,6 +25,29 @@ public sealed class Costs(NpgsqlDataSource database)
         return new(rows.GetDecimal(0), rows.GetDecimal(1), rows.GetFieldValue<TimeSpan>(2));
     }
 
+    /// <summary>The sessions of each profile together, within the last days, the dearest first.</summary>
+    public async Task<IReadOnlyList<ProfileCost>> ListProfiles(int days, int limit, CancellationToken cancel)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select s.profile, sum(x.usd), coalesce(sum(x.usd) filter (where x.day = today.day), 0),
+                   count(distinct x.session_id)::int
+            from (select {Sql.TodayUtc} as day) today
+            join spending x on x.day > today.day - $1 and x.day <= today.day
+            join sessions s on s.id = x.session_id
+            group by s.profile
+            order by 2 desc, 1
+            limit $2
+            """
+        );
+        command.Parameters.AddWithValue(days);
+        command.Parameters.AddWithValue(limit);
+        return await command.ReadAll(
+            row => new ProfileCost(row.GetString(0), row.GetDecimal(1), row.GetDecimal(2), row.GetInt32(3)),
+            cancel
+        );
+    }
+
     /// <summary>All sessions together, by day, the newest first; days on which nothing was paid are left out.</summary>
     public async Task<IReadOnlyList<DayCost>> ListDays(int limit, CancellationToken cancel)
     {
@@ -58,6 +81,13 @@ public sealed class Costs(NpgsqlDataSource database)
         );
     }
 }
+
+/// <summary>What the sessions of a profile cost.</summary>
+/// <param name="Profile">The profile.</param>
+/// <param name="CostUsd">What was paid within the days asked for.</param>
+/// <param name="CostTodayUsd">What of it today.</param>
+/// <param name="Sessions">How many sessions it was paid for.</param>
+public sealed record ProfileCost(string Profile, decimal CostUsd, decimal CostTodayUsd, int Sessions);
 
 /// <summary>What has been spent of a session's budgets.</summary>
 /// <param name="Session">By the session, ever.</param>

@@ -55,9 +55,17 @@ public sealed record PermissionRequest(string Tool, JsonElement Input, string? W
     /// </summary>
     public string? Call { get; init; }
 
-    /// <summary>Whether it is short enough to be allowed for a session.</summary>
+    /// <summary>
+    /// Whether it can be allowed for a session: it is short enough, and no secret was taken out of it, since another
+    /// secret in its place would look the same.
+    /// </summary>
     [JsonIgnore]
-    public bool FitsSession => Call is null or { Length: <= PermissionAnswer.MaxCallForSession };
+    public bool FitsSession =>
+        Call is null
+        || (
+            Call.Length <= PermissionAnswer.MaxCallForSession
+            && !Call.Contains(PermissionAnswer.InPlaceOfASecret, StringComparison.Ordinal)
+        );
 
     /// <summary>
     /// What to name in order to allow it: the SHA-256 of the tool, a line feed and the whole call, in hexadecimal. Null
@@ -73,6 +81,9 @@ public sealed record PermissionAnswer(bool Allow, string? Message)
 {
     /// <summary>The longest call that can be allowed for a session, in characters.</summary>
     public const int MaxCallForSession = 8 * 1024;
+
+    /// <summary>What the runner writes where a secret stood.</summary>
+    public const string InPlaceOfASecret = "[redacted]";
 
     /// <summary>The hash of the call that was allowed. No other call is made, and none without it.</summary>
     public string? Shown { get; init; }

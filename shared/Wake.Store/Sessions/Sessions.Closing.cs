@@ -242,7 +242,7 @@ public sealed partial class Sessions
     /// runs ends in the old one, or is interrupted and runs again, as the same wake, in the new one. Null when no
     /// session with this key is open.
     /// </summary>
-    public async Task<SessionReset?> Reset(string key, bool interrupt, CancellationToken cancel)
+    public async Task<SessionReset?> Reset(string key, bool interrupt, CancellationToken cancel, string? by = null)
     {
         await using var batch = database.CreateBatch();
         batch.Add("select 1 from sessions where key = $1 and closed_at is null for no key update", key);
@@ -279,10 +279,11 @@ public sealed partial class Sessions
                 returning timer.session_id, busy.wake_number, timer.reset_interrupts
             ), noted as (
                 insert into decisions (kind, session_id, wake_number, note)
-                select 'reset', session_id, null, 'the next turn begins afresh' from fresh
+                select 'reset', session_id, null, concat('the next turn begins afresh', ', by ' || $4::text) from fresh
                 union all
                 select 'reset', session_id, wake_number,
-                       case when reset_interrupts then 'the turn is interrupted and begins afresh' else 'what follows this turn begins afresh' end
+                       concat(case when reset_interrupts then 'the turn is interrupted and begins afresh' else 'what follows this turn begins afresh' end,
+                              ', by ' || $4)
                 from later
             )
             select (select claude_session_id from used where left_behind) as claude_session_id, later.wake_number,
@@ -291,7 +292,8 @@ public sealed partial class Sessions
             """,
             key,
             interrupt,
-            WasReset
+            WasReset,
+            by
         );
 
         await using var rows = await batch.ExecuteReaderAsync(cancel);

@@ -21,6 +21,10 @@ public sealed class BrowsedSystem : IAsyncLifetime
             {
                 ["Profiles__asking__Permissions"] = "Ask",
                 ["Profiles__thrifty__SessionBudgetUsd"] = "5",
+                ["Webhooks__Hooks__codeberg__Sender"] = "Forgejo",
+                ["Webhooks__Hooks__codeberg__Secrets__0"] = "key",
+                ["Cron__leapyear__Expression"] = "0 0 12 29 2 ?",
+                ["Cron__leapyear__Reason"] = "It is the 29th of February",
             }
         );
 
@@ -249,6 +253,143 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task A_key_that_may_no_longer_do_what_a_page_still_offers_is_refused_by_the_gateway()
+    {
+        var key = await wake.WatchingSession("instant");
+        var secret = await CreateKey("sessions:read", "sessions:write");
+        await using var browser = await LoggedIn(secret);
+        await browser.Goes($"/sessions/{Uri.EscapeDataString(key)}");
+        await browser.Page.GetByLabel("Say something").FillAsync("Hello");
+
+        await wake.Execute("update api_keys set scopes = '{sessions:read}' where name = $1", "browser test");
+        // The gateway looks at its keys every few seconds.
+        await Eventually.Holds(async () => await MayWake(secret) == HttpStatusCode.Forbidden);
+        await browser.Presses("Wake it");
+
+        await browser.Page.Locator(".toast.bad", new() { HasText = "sessions:write" }).WaitForAsync();
+        Assert.Empty(await wake.Turns(key));
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task Why_a_session_did_not_wake_is_found_from_the_list_of_sessions()
+    {
+        var key = await wake.Session("instant");
+        await wake.Watch(key, $"subject-of:{key}", types: ["test.finished"]);
+        await wake.Publish(WakeSystem.Event($"subject-of:{key}", "of another type", id: $"unheard {key}"));
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+
+        // Nobody watches: from the session to the events of what it watches.
+        await browser.Goes("/sessions");
+        await browser.Page.GetByLabel("Search").FillAsync(key);
+        await browser.Presses("Show");
+        await browser.Page.WaitForURLAsync(x => x.Contains("text="));
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = key, Exact = true }).ClickAsync();
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = $"Events of subject-of:{key}" }).ClickAsync();
+        await browser.Page.Locator("tr", new() { HasText = "nobody watches" }).WaitForAsync();
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = "of another type" }).ClickAsync();
+        await browser.Sees($"Nothing woke: nobody watched subject-of:{key}.");
+        Assert.Empty(await browser.Barriers());
+
+        // A pause: what waits, and for what.
+        await wake.Watch(key, $"held:{key}");
+        await wake.Http.PostAsJsonAsync("/v1/pauses", new NewPause(PauseScope.Session, key, Reason: "on holiday"));
+        await wake.Publish(WakeSystem.Event($"held:{key}", "held back", id: $"held {key}"));
+        await browser.Goes($"/sessions/{Uri.EscapeDataString(key)}");
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = "held back" }).ClickAsync();
+        await browser.Page.Locator(".lead", new() { HasText = "on holiday" }).WaitForAsync();
+
+        // A duplicate: the same fact woke it before.
+        var again = WakeSystem.Event($"held:{key}", "held back", id: $"held again {key}");
+        await wake.Publish(again with { Source = "test:another" });
+        await browser.Goes($"/events/{Uri.EscapeDataString(again.Id)}");
+        await browser.Page.Locator("#duplicates").WaitForAsync();
+        await browser.Sees("seen by test:another");
+        Assert.Empty(await wake.Turns(key));
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task A_hundred_sessions_are_closed_by_a_filter_after_their_number_is_said()
+    {
+        var name = $"many-{Guid.NewGuid():N}";
+        for (var i = 0; i < 101; i++)
+            await wake.Session("instant", key: $"{name}-{i:000}");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes($"/sessions?text={name}");
+
+        await browser.Presses("Close…");
+        await browser.Sees("101 sessions. They take no more turns");
+        await browser.Presses("Cancel");
+        await browser.Presses("Close…");
+        await browser.Sees("101 sessions. They take no more turns");
+        Assert.Empty(await browser.Barriers());
+        await browser.Pictures("sessions-batch");
+
+        // Another number by now: nothing is done.
+        await wake.Http.DeleteAsync($"/v1/sessions/{name}-000");
+        await browser.Presses("Close 101 sessions");
+        await browser.Sees("It would be 100 sessions and not 101, so nothing was done.");
+        Assert.Equal(100, await Open());
+
+        await browser.Presses("Close…");
+        await browser.Presses("Close 100 sessions");
+        await browser.Sees("Closed: 100 sessions.");
+        await browser.Sees("No session is like that.");
+        Assert.Equal(0, await Open());
+        Assert.Equal(
+            100L,
+            await wake.Scalar<long>(
+                "select count(*) from decisions d join sessions s on s.id = d.session_id where d.kind = 'closed' and "
+                    + "s.key like $1 and s.key not like '%-000' and d.note like '%browser over the API%'",
+                $"{name}%"
+            )
+        );
+        Assert.Empty(browser.Problems);
+
+        async Task<int> Open() =>
+            (await wake.Http.GetFromJsonAsync<List<Session>>($"/v1/sessions?limit=1000&text={name}"))!.Count;
+    }
+
+    [Fact]
+    public async Task Those_that_are_picked_are_paused_and_woken_and_no_others()
+    {
+        var name = $"picked-{Guid.NewGuid():N}";
+        foreach (var each in (string[])["a", "b", "c"])
+            await wake.Session("instant", key: $"{name}-{each}");
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes($"/sessions?text={name}");
+
+        await browser.Page.GetByLabel("Pick all that are shown").CheckAsync();
+        await browser.Sees("The 3 picked");
+        await browser.Page.GetByLabel($"Pick {name}-b").UncheckAsync();
+        await browser.Page.GetByLabel("Reason", new() { Exact = true }).FillAsync("all of you");
+        await browser.Presses("Wake…");
+        await browser.Sees("2 sessions. Each takes a turn now, for this reason: all of you");
+        await browser.Presses("Wake 2 sessions");
+        await browser.Sees("Woken: 2 sessions.");
+        foreach (var each in (string[])["a", "c"])
+            Assert.Equal("all of you", Assert.Single((await Woken($"{name}-{each}")).Reasons));
+
+        await browser.Presses("Pause…");
+        await browser.Presses("Pause 2 sessions");
+        await browser.Sees("Paused: 2 sessions.");
+        Assert.NotNull((await wake.Show($"{name}-a")).Paused);
+        Assert.Null((await wake.Show($"{name}-b")).Paused);
+        Assert.Empty(await wake.Turns($"{name}-b"));
+
+        // Who asked for a wake is told of it.
+        await browser.Goes("/activity");
+        await browser
+            .Page.Locator(".ledger li", new() { HasText = $"{name}-c" })
+            .GetByText("all of you, by browser over the API", new() { Exact = true })
+            .First.WaitForAsync();
+        Assert.Empty(browser.Problems);
+
+        Task<Turn> Woken(string key) => wake.WaitForTurnEnd(key, 1);
+    }
+
+    [Fact]
     public async Task A_key_that_is_revoked_ends_what_was_logged_in_by_it()
     {
         var secret = await CreateKey("sessions:read", "sessions:write");
@@ -391,6 +532,88 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task A_runner_is_drained_and_takes_turns_again()
+    {
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/runners");
+        var row = browser.Page.Locator("tbody tr").First;
+        await row.GetByText("MB").WaitForAsync();
+        var name = (await wake.Http.GetFromJsonAsync<List<RunnerSummary>>("/v1/runners"))![0].Name;
+        await Eventually.Holds(async () => (await Runner()).ClaudeVersion is not null);
+
+        await row.GetByRole(AriaRole.Button, new() { Name = $"Drain {name}" }).ClickAsync();
+        await row.GetByText("drained").WaitForAsync();
+        Assert.Empty(await browser.Barriers());
+        // The runner hears of it within seconds; a turn that it has begun by then it ends.
+        await Eventually.Holds(async () =>
+            (await wake.Scalar<long>("select count(*) from turns where ended_at is null and lease_until > now()")) == 0
+        );
+        await Eventually.Holds(() => Task.FromResult(wake.Processes.Any(x => x.Log.Contains("it begins no turn"))));
+        var key = await wake.Session("instant");
+        await wake.Wake(key, "wait for it");
+        await wake.WaitForState(key, SessionState.Dispatched);
+
+        var ended = await WakeCommandLine.Run(wake.Here, null, "runners", "drain", name, "--end");
+        Assert.True(ended.ExitCode == 0, ended.Errors);
+        Assert.Equal(TurnOutcome.Completed, (await wake.WaitForTurnEnd(key, 1)).Outcome);
+        await browser.Goes("/activity");
+        await browser.Sees($"the runner {name}, by browser over the API");
+        var unknown = await WakeCommandLine.Run(wake.Here, null, "runners", "drain", "nobody");
+        Assert.Contains("There is no runner nobody", unknown.Errors);
+        Assert.Empty(browser.Problems);
+
+        async Task<RunnerSummary> Runner() =>
+            (await wake.Http.GetFromJsonAsync<List<RunnerSummary>>("/v1/runners"))!.Single(x => x.Name == name);
+    }
+
+    [Fact]
+    public async Task What_was_paid_is_shown_by_day_by_profile_and_by_session()
+    {
+        var key = await wake.WatchingSession("thrifty");
+        await Publish(key, "merged [[fake:cost 4.75]]");
+        await wake.WaitForTurnEnd(key, 1);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/costs");
+
+        await browser
+            .Page.GetByRole(AriaRole.Img, new() { NameRegex = new("Cost by day, from .* to ") })
+            .WaitForAsync();
+        await browser.Page.Locator(".bars li", new() { HasText = key }).GetByText("$4.75").First.WaitForAsync();
+        var profile = browser.Page.Locator(".bars li", new() { HasText = "thrifty" }).First;
+        Assert.Matches(@"\$\d", await profile.InnerTextAsync());
+        await profile.GetByRole(AriaRole.Link).ClickAsync();
+        await browser.Page.WaitForURLAsync(x => x.EndsWith("/sessions?profile=thrifty"));
+        await browser.Page.GetByRole(AriaRole.Link, new() { Name = key, Exact = true }).WaitForAsync();
+        Assert.Empty(browser.Problems);
+    }
+
+    [Fact]
+    public async Task What_a_webhook_refused_is_shown_with_the_reason_and_schedules_with_their_next_time()
+    {
+        using var delivery = new HttpRequestMessage(HttpMethod.Post, "/hooks/codeberg")
+        {
+            Content = JsonContent.Create(new { action = "opened" }),
+            Headers = { { "X-Forgejo-Event", "issues" }, { "X-Forgejo-Signature", new string('0', 64) } },
+        };
+        Assert.Equal(HttpStatusCode.Unauthorized, (await wake.Http.SendAsync(delivery)).StatusCode);
+        await Eventually.Holds(async () => (await Reports()).Webhooks is [{ Rejections.Count: 1 }]);
+        await using var browser = await ConsoleBrowser.OpenByCommand(wake);
+        await browser.Goes("/sources");
+
+        var hook = browser.Page.Locator("article", new() { HasText = "codeberg" });
+        await hook.GetByText("401").WaitForAsync();
+        await hook.GetByText("never").WaitForAsync();
+        var schedule = browser.Page.Locator("tr", new() { HasText = "leapyear" });
+        await schedule.Locator("td[data-label=Next] time").WaitForAsync();
+        Assert.Equal(0, await schedule.Locator("td[data-label='Last missed'] time").CountAsync());
+        Assert.Empty(await browser.Barriers());
+        Assert.Empty(browser.Problems);
+
+        async Task<SourceReports> Reports() =>
+            (await wake.Http.GetFromJsonAsync<SourceReports>("/v1/sources/reports"))!;
+    }
+
+    [Fact]
     public async Task A_payload_is_tried_out_against_the_watches_and_nothing_comes_of_it()
     {
         var key = await wake.WatchingSession("instant");
@@ -407,6 +630,14 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
         await browser.Page.Locator("[role=status]", new() { HasText = key }).WaitForAsync();
 
         Assert.Empty(await wake.Turns(key));
+
+        // What matches in earnest is counted.
+        await Publish(key, "counted");
+        await wake.WaitForTurnEnd(key, 1);
+        await browser.Goes("/routing");
+        var row = browser.Page.Locator("tr", new() { HasText = WakeSystem.Subject(key) });
+        await row.Locator("td[data-label=Matches]", new() { HasText = "1" }).WaitForAsync();
+        await row.Locator("td[data-label=Last] time").WaitForAsync();
         Assert.Empty(browser.Problems);
     }
 
@@ -452,6 +683,7 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
                     ("runners", "/runners"),
                     ("costs", "/costs"),
                     ("activity", "/activity"),
+                    ("sessions-filtered", $"/sessions?text={Uri.EscapeDataString(key)}"),
                     ("not-found", "/not-found"),
                 ]
         )
@@ -701,6 +933,15 @@ public sealed class UsingTheConsole(BrowsedSystem shared) : IClassFixture<Browse
     }
 
     Task<string> CreateKey(params string[] scopes) => shared.CreateKey(scopes);
+
+    // Of nobody, so that nothing comes of it.
+    async Task<HttpStatusCode> MayWake(string secret)
+    {
+        using var asker = new HttpClient { BaseAddress = wake.Http.BaseAddress };
+        asker.DefaultRequestHeaders.Authorization = new("Bearer", secret);
+        var answer = await asker.PostAsJsonAsync("/v1/sessions/nobody/wake", new { reason = "may I?" });
+        return answer.StatusCode;
+    }
 
     async Task RevokeKey(string secret)
     {

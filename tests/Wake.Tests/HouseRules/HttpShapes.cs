@@ -356,7 +356,8 @@ public sealed class HttpShapes
             {"id":"01234567-89ab-7def-8123-456789abcdef","session":"implementer","wake":7,
              "questions":[{"question":"Which database?","header":"Database","multiSelect":true,
                            "options":[{"label":"PostgreSQL","description":"d"}]}],
-             "permission":{"tool":"Bash","input":{"command":"ls"},"why":"w","whole":true,"call":"c","hash":"h"},
+             "permission":{"tool":"Bash","input":{"command":"ls"},"why":"w","whole":true,"call":"c","hash":"h",
+              "fitsSession":false},
              "askedAt":"2031-02-03T04:05:06+00:00","deadline":"2031-02-03T04:05:06+00:00","outcome":"noAnswer",
              "settledAt":"2031-02-03T04:05:06+00:00","answers":{"Which database?":"PostgreSQL"},
              "decision":{"allow":true,"message":"m","shown":"h","forSession":true},"answeredBy":"anna"}
@@ -369,7 +370,7 @@ public sealed class HttpShapes
         (new QuestionOption("l", "d"), """{"label":"l","description":"d"}"""),
         (
             new PermissionRequest("Bash", JsonElement.Parse("{}"), null),
-            """{"tool":"Bash","input":{},"why":null,"whole":false,"call":null,"hash":null}"""
+            """{"tool":"Bash","input":{},"why":null,"whole":false,"call":null,"hash":null,"fitsSession":false}"""
         ),
         (new PermissionAnswer(Allow: false, "m"), """{"allow":false,"message":"m","shown":null,"forSession":false}"""),
         (
@@ -560,10 +561,19 @@ public sealed class HttpShapes
             """{"dryRun":true,"sessions":["implementer"],"unknown":["reviewer"],"after":"implementer"}"""
         ),
         (
-            new RunnerSummary("r", "default", Connected: true, 4, 1, 2, "1.2.3", Time, ["implementer"]),
+            new RunnerSummary("r", "default", Connected: true, 4, 1, 2, "1.2.3", Time, ["implementer"])
+            {
+                Warm = 1,
+                MemoryBytes = 2,
+                ClaudeVersion = "2.1.329",
+                Problem = "p",
+                Drained = Time,
+                Reported = Time,
+            },
             """
             {"name":"r","pool":"default","connected":true,"slots":4,"urgentSlots":1,"warmSessions":2,"version":"1.2.3",
-             "started":"2031-02-03T04:05:06+00:00","running":["implementer"]}
+             "started":"2031-02-03T04:05:06+00:00","running":["implementer"],"warm":1,"memoryBytes":2,"claudeVersion":"2.1.329",
+             "problem":"p","drained":"2031-02-03T04:05:06+00:00","reported":"2031-02-03T04:05:06+00:00"}
             """
         ),
         (
@@ -573,6 +583,66 @@ public sealed class HttpShapes
              "lastAt":"2031-02-03T04:05:06+00:00","pause":"01234567-89ab-7def-8123-456789abcdef"}
             """
         ),
+        (
+            new DeadLetter("1f", "wake-events_error", "r", "b", Time, DeadLetterWish.Redrive),
+            """
+            {"id":"1f","queue":"wake-events_error","reason":"r","body":"b","seen":"2031-02-03T04:05:06+00:00",
+             "wanted":"redrive"}
+            """
+        ),
+        (new DeadLetterSelection(["1f"], All: true, Trust: true), """{"ids":["1f"],"all":true,"trust":true}"""),
+        (
+            new WebhookReport("github", Time, "refused", Time, []),
+            """
+            {"hook":"github","lastAt":"2031-02-03T04:05:06+00:00","lastOutcome":"refused",
+             "genuineAt":"2031-02-03T04:05:06+00:00","rejections":[]}
+            """
+        ),
+        (
+            new RejectedDelivery(Time, 401, "r", "a"),
+            """{"at":"2031-02-03T04:05:06+00:00","status":401,"reason":"r","address":"a"}"""
+        ),
+        (
+            new ScheduleReport("nightly", Time, Time, Time),
+            """
+            {"name":"nightly","next":"2031-02-03T04:05:06+00:00","fired":"2031-02-03T04:05:06+00:00",
+             "missed":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new AccountReport("bot", "github.com", 5000, 4000, Time, Time, 2, Time, Time),
+            """
+            {"account":"bot","host":"github.com","limit":5000,"remaining":4000,
+             "resetAt":"2031-02-03T04:05:06+00:00","pausedUntil":"2031-02-03T04:05:06+00:00","gap":2,
+             "gapAt":"2031-02-03T04:05:06+00:00","at":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (
+            new SourceReports(
+                [new("github", Time, "refused", Time, [new(Time, 401, "r", "a")])],
+                [new("nightly", Time, Time, Time)],
+                [new("bot", "github.com", 5000, 4000, Time, Time, 2, Time, Time)]
+            ),
+            """
+            {"webhooks":[{"hook":"github","lastAt":"2031-02-03T04:05:06+00:00","lastOutcome":"refused",
+              "genuineAt":"2031-02-03T04:05:06+00:00",
+              "rejections":[{"at":"2031-02-03T04:05:06+00:00","status":401,"reason":"r","address":"a"}]}],
+             "schedules":[{"name":"nightly","next":"2031-02-03T04:05:06+00:00","fired":"2031-02-03T04:05:06+00:00",
+              "missed":"2031-02-03T04:05:06+00:00"}],
+             "accounts":[{"account":"bot","host":"github.com","limit":5000,"remaining":4000,
+              "resetAt":"2031-02-03T04:05:06+00:00","pausedUntil":"2031-02-03T04:05:06+00:00","gap":2,
+              "gapAt":"2031-02-03T04:05:06+00:00","at":"2031-02-03T04:05:06+00:00"}]}
+            """
+        ),
+        (
+            new MatchCount(Id, "assigned", 2, Time),
+            """
+            {"watch":"01234567-89ab-7def-8123-456789abcdef","route":"assigned","count":2,
+             "last":"2031-02-03T04:05:06+00:00"}
+            """
+        ),
+        (new DeadLetterCount(1), """{"count":1}"""),
+        (new ProfileCost("p", 1.5m, 0.5m, 2), """{"profile":"p","costUsd":1.5,"costTodayUsd":0.5,"sessions":2}"""),
         (new AuditFinding("r", 1, ["e"]), """{"rule":"r","broken":1,"examples":["e"]}"""),
         (
             new EffectiveSetting("Runner__Slots", "3", "environment"),
@@ -697,6 +767,7 @@ public sealed class HttpShapes
     [InlineData(typeof(Delivery), "wake ambient")]
     [InlineData(typeof(TranscriptEntryKind), "wake person notice model thinking call result omitted")]
     [InlineData(typeof(SessionBatchAction), "close pause wake")]
+    [InlineData(typeof(DeadLetterWish), "redrive drop")]
     public void Words_of_a_fixed_set_are_what_they_were(Type set, string words) =>
         Assert.Equal(
             words.Split(' ').Select(x => $"\"{x}\""),

@@ -13,7 +13,7 @@ public sealed class ProjectReferences
         ["Wake.ServiceDefaults"] = [],
         ["Wake.Prompting"] = ["Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Producing"] = ["Wake.Contracts", "Wake.ServiceDefaults"],
-        ["Wake.Producers.Cron"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
+        ["Wake.Producers.Cron"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Producers.GitHub"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults", "Wake.Store"],
         ["Wake.Producers.Webhooks"] = ["Wake.Contracts", "Wake.Producing", "Wake.ServiceDefaults"],
         ["Wake.Coordinator"] = ["Wake.Contracts", "Wake.ServiceDefaults", "Wake.Store"],

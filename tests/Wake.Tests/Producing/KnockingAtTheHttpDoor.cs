@@ -259,6 +259,10 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
         await IsProblem(await wake.Http.GetAsync($"/v1/notifications/nobody/{Guid.NewGuid()}"), 404);
         await IsProblem(await wake.Http.PostAsync("/v1/notifications/nobody/test", null), 404);
         await IsProblem(await wake.Http.PostAsync("/v1/notifications/nobody/redrive", null), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/runners/nobody/drain", null), 404);
+        await IsProblem(await wake.Http.DeleteAsync("/v1/runners/nobody/drain"), 404);
+        await IsProblem(await wake.Http.PostAsync("/v1/dead-letters/redrive", Json("{}")), 400);
+        await IsProblem(await wake.Http.PostAsync("/v1/dead-letters/drop", Json("""{"ids":["x"],"all":true}""")), 400);
         await IsProblem(await wake.Http.PostAsync("/v1/events/nothing/replay", null), 404);
         await IsProblem(
             await wake.Http.PostAsync(
@@ -391,6 +395,13 @@ public sealed class KnockingAtTheHttpDoor(StandaloneSystem shared) : IClassFixtu
             "/v1/notifications/{target}/{id}",
             "/v1/notifications/{target}/test",
             "/v1/notifications/{target}/redrive",
+            "/v1/dead-letters",
+            "/v1/dead-letters/redrive",
+            "/v1/dead-letters/drop",
+            "/v1/runners/{name}/drain",
+            "/v1/costs/profiles",
+            "/v1/sources/reports",
+            "/v1/matches",
             "/v1/questions",
             "/v1/questions/{id}",
             "/v1/questions/{id}/answer",

@@ -1,7 +1,10 @@
+using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using Wake.Contracts;
+using Wake.Contracts.Http;
 using Wake.Testing;
 using Wake.Tests.Support;
 
@@ -67,6 +70,99 @@ public sealed class RedrivingDeadLetters(GuardedRabbitMqSystem shared) : IClassF
                 key
             )
         );
+    }
+
+    [Fact]
+    public async Task What_was_put_aside_is_listed_and_sent_again_or_dropped_by_the_API()
+    {
+        var key = await wake.WatchingSession();
+        var channel = await wake.Amqp();
+        var lost = WakeSystem.Event(WakeSystem.Subject(key), "lost on its way");
+        await channel.BasicPublishAsync(
+            "",
+            "wake-events_error",
+            true,
+            new BasicProperties(),
+            EventJson.Serialize(lost)
+        );
+        await channel.BasicPublishAsync(
+            "wake.events",
+            "none",
+            true,
+            new BasicProperties(),
+            "no event of mine"u8.ToArray()
+        );
+
+        var letter = await Lists("lost on its way");
+        var broken = await Lists("no event of mine");
+        Assert.Equal(("wake-events_error", "not known here"), (letter.Queue, letter.Reason));
+        Assert.Contains("JSON", broken.Reason);
+        Assert.Null(broken.Wanted);
+
+        await Does("redrive", new { ids = new[] { letter.Id } }, count: 1);
+        Assert.Equal(["lost on its way"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
+        await Eventually.Holds(async () => !(await All()).Any(x => x.Id == letter.Id));
+
+        // Sent again it is as wrong as before, and comes back under its id.
+        await Does("redrive", new { ids = new[] { broken.Id } }, count: 1);
+        await Eventually.Holds(async () => (await All()).Any(x => x.Id == broken.Id && x.Seen > broken.Seen));
+        await Does("drop", new { ids = new[] { broken.Id } }, count: 1);
+        await Eventually.Holds(async () => !(await All()).Any(x => x.Id == broken.Id));
+        Assert.DoesNotContain(await Redrive(), x => x.Body.Contains("no event of mine"));
+        await Does("drop", new { ids = new[] { broken.Id } }, count: 0);
+
+        var activity = (await wake.Http.GetFromJsonAsync<List<LedgerLine>>("/v1/activity"))!;
+        Assert.Contains(
+            activity,
+            x => x.What == "dropped" && x.Note!.Contains("wake-events_error") && x.Note.Contains("by ")
+        );
+        Assert.Contains(activity, x => x.What == "redriven");
+
+        async Task Does(string what, object body, int count)
+        {
+            var answer = await wake.Http.PostAsJsonAsync($"/v1/dead-letters/{what}", body);
+            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+            Assert.Equal(count, (await answer.Content.ReadFromJsonAsync<DeadLetterCount>())!.Count);
+        }
+
+        Task<DeadLetter> Lists(string text) =>
+            Eventually.Sees(async () => (await All()).FirstOrDefault(x => x.Body.Contains(text)), text);
+
+        async Task<List<DeadLetter>> All() =>
+            (await wake.Http.GetFromJsonAsync<List<DeadLetter>>("/v1/dead-letters?limit=1000"))!;
+    }
+
+    [Fact]
+    public async Task What_names_sessions_is_answered_for_by_an_administrator_alone()
+    {
+        var key = await wake.Session();
+        var channel = await wake.Amqp();
+        var named = WakeSystem.Event("answered for", "named") with { Sessions = [key] };
+        await channel.BasicPublishAsync("wake.events", "any", true, new BasicProperties(), EventJson.Serialize(named));
+        var id = await Eventually.Sees(
+            async () =>
+                (await wake.Http.GetFromJsonAsync<List<DeadLetter>>("/v1/dead-letters"))!
+                    .FirstOrDefault(x => x.Body.Contains(named.Id))
+                    ?.Id,
+            "it lies aside"
+        );
+
+        Assert.Equal(HttpStatusCode.Forbidden, (await Asks("redrive", "sessions:write", trust: true)).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Asks("drop", "sessions:write", trust: false)).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await Asks("redrive", "sessions:read", trust: false)).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await Asks("redrive", "admin", trust: true)).StatusCode);
+        Assert.Equal(["named"], (await wake.WaitForTurnEnd(key, 1)).Reasons);
+
+        async Task<HttpResponseMessage> Asks(string what, string scope, bool trust)
+        {
+            var made = await wake.Http.PostAsJsonAsync("/v1/keys", new { name = "redriver", scopes = new[] { scope } });
+            using var http = new HttpClient { BaseAddress = wake.Http.BaseAddress };
+            http.DefaultRequestHeaders.Authorization = new(
+                "Bearer",
+                (await made.Content.ReadFromJsonAsync<NewApiKey>())!.Key
+            );
+            return await http.PostAsJsonAsync($"/v1/dead-letters/{what}", new { ids = new[] { id }, trust });
+        }
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Wake.Runner;
+using Wake.ServiceDefaults;
 using Wake.Store;
 using Wake.Tests.Support;
 
@@ -183,6 +184,9 @@ public sealed class PuttingACallOff
 
         Assert.DoesNotContain("evil.example", asked.Input);
         Assert.Contains("\"whole\":false", asked.Input);
+        Assert.Equal(PermissionAnswer.InPlaceOfASecret, Redaction.Instead);
+        Assert.False(new PermissionRequest("Bash", default, null) { Call = asked.Call }.FitsSession);
+        Assert.True(new PermissionRequest("Bash", default, null) { Call = "{}" }.FitsSession);
         Assert.Equal(
             Command.Replace("hunter2-hunter2", "[redacted]"),
             JsonElement.Parse(asked.Call!).GetProperty("command").GetString()

@@ -28,6 +28,9 @@ public sealed class StayingQuickInALargeStore
         [
             "BacklogMetrics",
             "CronScheduler",
+            "DeadLetterDesk",
+            "DeliveryLog",
+            "RunnerReport",
             "EventSocket",
             "WithheldTurns",
             "EventQueueConsumer",

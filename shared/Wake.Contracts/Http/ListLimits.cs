@@ -1,0 +1,8 @@
+namespace Wake.Contracts.Http;
+
+/// <summary>The bounds of the API's lists.</summary>
+public static class ListLimits
+{
+    /// <summary>The most rows of one page.</summary>
+    public const int MaxRows = 1000;
+}
