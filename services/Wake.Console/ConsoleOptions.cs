@@ -28,7 +28,7 @@ public sealed class ConsoleOptions : IValidatableObject
     public int MaxBrowsers { get; init; } = 256;
 
     /// <summary>Where people log in with an account of theirs. Default: nowhere, and they log in with keys.</summary>
-    public OpenIdConnectLoginOptions? OpenIdConnect { get; init; }
+    public OpenIdConnectProvider? OpenIdConnect { get; init; }
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

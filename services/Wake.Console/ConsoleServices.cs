@@ -108,8 +108,8 @@ public static class ConsoleServices
         return Task.CompletedTask;
     }
 
-    // Asked of a page first, since one without its circuit shows nothing, and of what connects without a page. A browser
-    // that is connected goes on, and comes back to what it has.
+    // Asked of a page first, since one without its circuit shows nothing, and of what connects without a page. Who is
+    // connected goes on.
     static Task RejectOneTooMany(HttpContext http, RequestDelegate next)
     {
         var (path, isCircuit) = (http.Request.Path, http.Request.Path.StartsWithSegments("/_blazor"));
@@ -128,7 +128,8 @@ public static class ConsoleServices
         http.Response.Headers["Refresh"] = "10";
         http.Response.ContentType = "text/plain; charset=utf-8";
         return http.Response.WriteAsync(
-            "As many browsers have the console open as may (Console__MaxBrowsers). This page tries again every ten seconds."
+            "As many browsers have the console open as may (Console__MaxBrowsers). This page tries again every ten "
+                + "seconds."
         );
     }
 

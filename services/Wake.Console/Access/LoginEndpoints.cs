@@ -59,7 +59,8 @@ static class LoginEndpoints
         http.Response.Headers.CacheControl = "no-store";
         http.Response.ContentType = "text/html; charset=utf-8";
         return http.Response.WriteAsync(
-            $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title><link rel=\"icon\" href=\"data:,\">"
+            $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Wake</title>"
+                + $"<link rel=\"icon\" href=\"data:,\">"
                 + $"<meta http-equiv=\"refresh\" content=\"0;url={target}\"><p><a href=\"{target}\">The console</a></p>"
         );
     }

@@ -21,7 +21,7 @@ static class OpenIdConnectLogin
     // Nobody waits longer for a page.
     static readonly TimeSpan ProviderTimeout = TimeSpan.FromSeconds(10);
 
-    public static void AddOpenIdConnectLogin(this IServiceCollection services, OpenIdConnectLoginOptions provider) =>
+    public static void AddOpenIdConnectLogin(this IServiceCollection services, OpenIdConnectProvider provider) =>
         services
             .AddAuthentication()
             .AddOpenIdConnect(connect =>
@@ -41,7 +41,7 @@ static class OpenIdConnectLogin
                     UseProxy = !provider.Authority.IsLoopback,
                 };
                 connect.Scope.Clear();
-                foreach (var scope in provider.Scopes is [] ? OpenIdConnectLoginOptions.UsualScopes : provider.Scopes)
+                foreach (var scope in provider.Scopes is [] ? OpenIdConnectProvider.UsualScopes : provider.Scopes)
                     connect.Scope.Add(scope);
 
                 // The way back is a link, which a browser sends cookies along with that are Lax; a form of the

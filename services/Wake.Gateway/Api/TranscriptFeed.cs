@@ -29,7 +29,7 @@ sealed class TranscriptFeed(
     public const string EndType = "end";
 
     /// <summary>
-    /// How long one connection lasts. The follower connects again and goes on from there, and the key is looked at again.
+    /// How long one connection lasts. The follower connects again, with its key, and goes on from there.
     /// </summary>
     public static readonly TimeSpan MaxConnection = TimeSpan.FromMinutes(5);
 

@@ -37,7 +37,7 @@ static class SessionList
                 }),
                 x => x.Created
             ),
-            // What leads to the page is an index of the totals, as long as all that it orders by and begins with is theirs.
+            // An index of the totals leads to the page, as long as all that it is ordered by is theirs.
             SessionSort.LastTurn => InOrder(
                 found
                     .Where(x => x.Totals.Closed == closed)

@@ -22,8 +22,8 @@ public sealed record TranscriptEntry(
 )
 {
     /// <summary>
-    /// How much of a text is read, in UTF-16 units: more than is shown, so that a key which begins before the end of that
-    /// is known by what comes after it.
+    /// How much of a text is read, in UTF-16 units: more than is shown, so that a key which begins before the end of
+    /// that is known by what comes after it.
     /// </summary>
     public const int MaxTextLength = 33 * 1024;
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Wake.Contracts;
 using Wake.ServiceDefaults;
 using Wake.Standalone;

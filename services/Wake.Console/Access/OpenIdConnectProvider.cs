@@ -4,7 +4,7 @@ using System.Security.Claims;
 namespace Wake.WebConsole;
 
 /// <summary>The OpenID Connect provider at which people log in.</summary>
-public sealed class OpenIdConnectLoginOptions : IValidatableObject
+public sealed class OpenIdConnectProvider : IValidatableObject
 {
     internal static readonly IReadOnlyList<string> UsualScopes = ["openid", "profile", "email"];
 
@@ -108,8 +108,8 @@ public sealed class OpenIdConnectRoles
 public sealed class OpenIdConnectRole
 {
     /// <summary>
-    /// A key of the API with what this role may do, and the scope <c>people:name</c>, without which the ledger could not
-    /// have who did something. Default: none, and nobody has this role.
+    /// A key of the API with what this role may do, and the scope <c>people:name</c>, without which the ledger could
+    /// not have who did something. Default: none, and nobody has this role.
     /// </summary>
     public string? Key { get; init; }
 
