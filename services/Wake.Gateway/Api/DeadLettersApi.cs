@@ -86,8 +86,8 @@ static class DeadLettersApi
     {
         var problems = RequestValidation.Collect(
             (body.Ids is null) != body.All ? ("ids", "or all is required, and not both.") : null,
-            body.Ids is { Count: 0 or > Contract.ListLimits.MaxRows }
-                ? ("ids", $"must have from 1 to {Contract.ListLimits.MaxRows} entries.")
+            body.Ids is { Count: 0 or > ListLimits.MaxRows }
+                ? ("ids", $"must have from 1 to {ListLimits.MaxRows} entries.")
                 : null,
             body.Trust && wish is DeadLetterWish.Drop ? ("trust", "is for those that are sent again.") : null
         );

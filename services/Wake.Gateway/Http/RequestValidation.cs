@@ -1,6 +1,5 @@
 using Wake.Contracts;
 using Wake.Store;
-using Contract = Wake.Contracts.Http;
 
 namespace Wake.Gateway;
 
@@ -29,8 +28,8 @@ static class RequestValidation
 
     /// <summary>How many rows are asked for.</summary>
     public static IResult? ValidateLimit(int limit) =>
-        limit is < 1 or > Contract.ListLimits.MaxRows
-            ? Gateway.ProblemResults.Invalid("limit", $"must be from 1 to {Contract.ListLimits.MaxRows}.")
+        limit is < 1 or > ListLimits.MaxRows
+            ? Gateway.ProblemResults.Invalid("limit", $"must be from 1 to {ListLimits.MaxRows}.")
             : null;
 
     /// <summary>A word of a fixed set, spelt as the API spells it; left out, null.</summary>

@@ -2,6 +2,8 @@ using System.Net.Http.Json;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
 using Wake.Contracts;
+using Wake.Contracts.Http;
+using Wake.Testing;
 using Wake.Tests.Support;
 
 namespace Wake.Tests.Browsing;
@@ -49,7 +51,9 @@ public sealed class RedrivingInTheConsole(GuardedRabbitMqSystem shared) : IClass
         Assert.Empty(await browser.Barriers());
 
         // Sent again as it is, it is as little trusted as before.
+        var before = (await Listed(refused.Id))!.Seen;
         await card.GetByRole(AriaRole.Button, new() { Name = "Send again", Exact = true }).ClickAsync();
+        await Eventually.Holds(async () => (await Listed(refused.Id))?.Seen > before);
         await card.GetByRole(AriaRole.Button, new() { Name = "Send again", Exact = true }).WaitForAsync();
         Assert.Empty(await wake.Turns(key));
 
@@ -67,6 +71,11 @@ public sealed class RedrivingInTheConsole(GuardedRabbitMqSystem shared) : IClass
         Assert.Empty(browser.Problems);
         await console.Stop();
     }
+
+    async Task<DeadLetter?> Listed(string text) =>
+        (await wake.Http.GetFromJsonAsync<List<DeadLetter>>("/v1/dead-letters"))!.FirstOrDefault(x =>
+            x.Body.Contains(text)
+        );
 
     async Task<ConsoleBrowser> LogIn(Uri url, params string[] scopes)
     {

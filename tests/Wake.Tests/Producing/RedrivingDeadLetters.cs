@@ -93,7 +93,7 @@ public sealed class RedrivingDeadLetters(GuardedRabbitMqSystem shared) : IClassF
             "no event of mine"u8.ToArray()
         );
 
-        var letter = await Lists("lost on its way");
+        var letter = await Lists(lost.Id);
         var broken = await Lists("no event of mine");
         Assert.Equal(("wake-events_error", "not known here"), (letter.Queue, letter.Reason));
         Assert.Contains("JSON", broken.Reason);

@@ -1,4 +1,4 @@
-namespace Wake.Contracts.Http;
+namespace Wake.Contracts;
 
 /// <summary>The bounds of the API's lists.</summary>
 public static class ListLimits
