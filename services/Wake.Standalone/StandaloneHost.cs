@@ -271,7 +271,7 @@ public static class StandaloneHost
             new LocalBrowsers(
                 async http =>
                     http.Request.Headers.Authorization.Count == 0 && (await http.AuthenticateAsync()).Succeeded,
-                LocalUser.IsFromOwnUser
+                OwnUser.IsCaller
             )
         );
         builder.Services.AddSingleton(services => new ConsoleRoot(

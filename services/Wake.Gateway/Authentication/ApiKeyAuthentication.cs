@@ -80,7 +80,7 @@ static class ApiKeyAuthentication
     // this very origin.
     public static IResult? RejectCrossSite(HttpContext http)
     {
-        if (!LocalUser.IsFromOwnUser(http.Connection))
+        if (!OwnUser.IsCaller(http.Connection))
             return ProblemResults.Create(
                 StatusCodes.Status403Forbidden,
                 "This cookie was given to a browser of another user."

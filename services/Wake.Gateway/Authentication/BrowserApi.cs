@@ -60,7 +60,7 @@ static class BrowserApi
             return elsewhere;
 
         // The code stood on a command line, which all users of a machine can read.
-        if (!LocalUser.IsFromOwnUser(http.Connection) || browsers.ExchangeCode(code) is not var (cookie, ends))
+        if (!OwnUser.IsCaller(http.Connection) || browsers.ExchangeCode(code) is not var (cookie, ends))
             return Page(
                 StatusCodes.Status401Unauthorized,
                 "This link lets nobody in: it was used, or its minute is over. For another: wake open"

@@ -31,16 +31,6 @@ public static class LocalUser
     /// <summary>The user this process runs as.</summary>
     public static uint CurrentUser => OperatingSystem.IsWindows() ? Root : geteuid();
 
-    /// <summary>
-    /// Whether the user at the other end of a connection is the one this process runs as. Where the system does not
-    /// say, so it is taken.
-    /// </summary>
-    public static bool IsFromOwnUser(ConnectionInfo connection) =>
-        !OperatingSystem.IsLinux()
-        || connection is { LocalIpAddress: { } here, RemoteIpAddress: { } there }
-            && GetPeerUser(new(here, connection.LocalPort), new(there, connection.RemotePort)) is { } user
-            && IsTrusted(user);
-
     /// <summary>Who connected to a Unix socket; null where the system cannot say.</summary>
     public static uint? GetPeerUser(Socket socket)
     {
