@@ -204,6 +204,8 @@ sealed class SessionTransaction(NpgsqlDataSource database) : IAsyncDisposable
             )
         );
         batch.BatchCommands.Add(SessionSnapshot.SelectStatement(sessions));
+        // Not of what follows: the limits look at the turns of an hour or a day, which one plan for all reads all of.
+        batch.BatchCommands.Add(new("set local plan_cache_mode = auto"));
         if (traced)
             batch.BatchCommands.Add(StoredTraceContexts.SelectPendingEvents(sessions, Tracing.MaxEvents));
     }
