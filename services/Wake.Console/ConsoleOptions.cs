@@ -48,7 +48,7 @@ public sealed class ConsoleOptions : IValidatableObject
         if (SessionLifetime <= TimeSpan.Zero)
             yield return new("Console:SessionLifetime must be positive.", [nameof(SessionLifetime)]);
 
-        foreach (var wrong in OpenIdConnect?.Validate(validationContext) ?? [])
+        foreach (var wrong in OpenIdConnect?.Validate() ?? [])
             yield return wrong;
     }
 }

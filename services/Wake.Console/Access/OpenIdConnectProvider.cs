@@ -4,7 +4,7 @@ using System.Security.Claims;
 namespace Wake.WebConsole;
 
 /// <summary>The OpenID Connect provider at which people log in.</summary>
-public sealed class OpenIdConnectProvider : IValidatableObject
+public sealed class OpenIdConnectProvider
 {
     internal static readonly IReadOnlyList<string> UsualScopes = ["openid", "profile", "email"];
 
@@ -38,8 +38,8 @@ public sealed class OpenIdConnectProvider : IValidatableObject
     /// <summary>What people may do. The last of those that somebody has counts; who has none is not let in.</summary>
     public OpenIdConnectRoles Roles { get; init; } = new();
 
-    /// <inheritdoc />
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    /// <summary>What is wrong with it, as sentences.</summary>
+    internal IEnumerable<ValidationResult> Validate()
     {
         if (
             Authority is not { IsAbsoluteUri: true } url
