@@ -99,10 +99,12 @@ sealed class WakeClient : IDisposable
     }
 
     /// <summary>Opens a stream of server-sent events.</summary>
-    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel)
+    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel, string? lastEventId = null)
     {
         using var request = Request(HttpMethod.Get, path);
         request.Headers.Accept.Add(new("text/event-stream"));
+        if (lastEventId is not null)
+            request.Headers.Add("Last-Event-ID", lastEventId);
         return await WithTransportErrors(async () =>
         {
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);

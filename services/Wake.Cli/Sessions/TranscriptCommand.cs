@@ -8,6 +8,8 @@ namespace Wake.Cli;
 /// <summary><c>wake sessions transcript</c>: what was said and done in a turn.</summary>
 sealed class TranscriptCommand : ClientCommand
 {
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromSeconds(1);
+
     readonly Argument<string> key = new("KEY") { Description = "The session's key." };
 
     readonly Argument<int?> number = new("WAKE")
@@ -70,21 +72,24 @@ sealed class TranscriptCommand : ClientCommand
 
     static async Task<int> Follow(WakeClient wake, string path, Output output, CancellationToken cancel)
     {
-        await using var stream = await wake.OpenEventStream(path, cancel);
-        await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
+        // A turn may last for longer than the gateway keeps a connection.
+        for (string? seen = null; ; await Task.Delay(ReconnectDelay, cancel))
         {
-            if (item.EventType == "end")
-                return 0;
-            if (item.EventType != "entries")
-                continue;
+            await using var stream = await wake.OpenEventStream(path, cancel, seen);
+            await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
+            {
+                if (item.EventType == "end")
+                    return 0;
+                if (item.EventType != "entries")
+                    continue;
 
-            if (output.Json)
-                output.Raw(item.Data);
-            else
-                Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
+                seen = item.EventId;
+                if (output.Json)
+                    output.Raw(item.Data);
+                else
+                    Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
+            }
         }
-
-        throw new NoAnswerException("The connection was lost before the turn was over.");
     }
 
     static void Show(TranscriptEntry[] entries, Output output)

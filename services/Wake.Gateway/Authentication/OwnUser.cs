@@ -3,7 +3,7 @@ namespace Wake.Gateway;
 /// <summary>The user that this process runs as.</summary>
 public static class OwnUser
 {
-    /// <summary>Whether it is at the other end of a connection. Where the system does not say, so it is taken.</summary>
+    /// <summary>Whether it is at the other end of a connection. Where no system says, it is taken for so.</summary>
     public static bool IsCaller(ConnectionInfo connection) =>
         !OperatingSystem.IsLinux()
         || connection is { LocalIpAddress: { } here, RemoteIpAddress: { } there }
