@@ -11,6 +11,8 @@ static class WaitCommand
 {
     const int WakeTheSession = 2;
 
+    static readonly TimeSpan TurnStart = TimeSpan.FromMilliseconds(250);
+
     public static async Task<int> Run()
     {
         if (
@@ -21,8 +23,7 @@ static class WaitCommand
 
         var claude = new ClaudeProcess(session);
         ClaudeProcess.EndWithIt();
-        // It may have ended while the hook slept: then this is the child of another.
-        if (claude.IsOther || claude.HasEnded || Variables.Get("WAKE_CLAUDE") is { } hook && hook != $"{claude.Id}")
+        if (claude.IsOther || claude.HasEnded)
             return 0;
 
         // Every hook arms one; the first stays.
@@ -34,13 +35,18 @@ static class WaitCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
 
+        var begins = input.Event is HookInput.UserPromptSubmit;
         var waiter = new TerminalWaiter(
             claude,
             session,
             input.TranscriptPath,
-            duringTurn: input.Event is HookInput.UserPromptSubmit,
+            duringTurn: begins,
             ReadMessage.Of(input)
         );
+        // No wake is read during a turn: a turn that begins has the processor first.
+        if (begins)
+            await Task.Delay(TurnStart);
+
         var text = await waiter.WaitForWake();
         if (text is null)
             return 0;
