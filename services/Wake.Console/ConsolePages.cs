@@ -108,13 +108,17 @@ sealed class ConsolePages(IServiceProvider host) : IAsyncDisposable
     // One for each circuit. Its end is told of more than once.
     sealed class BrowserCounter(BrowserLimit limit) : CircuitHandler
     {
-        bool isCounted;
+        bool isCounted,
+            isLetIn;
 
         // Between the answer to the first request of a circuit and this one others may have come.
         public override Task OnConnectionUpAsync(Circuit circuit, CancellationToken cancellationToken)
         {
             isCounted = true;
-            return limit.TryEnter()
+
+            // One that comes back was let in before. To refuse it here would leave its circuit behind, and its place.
+            isLetIn |= limit.TryEnter();
+            return isLetIn
                 ? Task.CompletedTask
                 : Task.FromException(new InvalidOperationException("As many browsers have the console open as may."));
         }

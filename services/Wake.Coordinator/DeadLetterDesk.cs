@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using RabbitMQ.Client.Exceptions;
 using Wake.ServiceDefaults;
 using Wake.Store;
 
@@ -47,7 +48,7 @@ sealed class DeadLetterDesk(
             queues ??= await DeadLetterQueues.Connect(bus.Value, cancel);
             var wished = await letters.ListWished(cancel);
             foreach (var queue in DeadLetterQueues.Queues)
-                await Look(queues, queue, wished.Contains(queue), cancel);
+                await LookOrPass(queues, queue, wished.Contains(queue), cancel);
         }
         catch
         {
@@ -56,6 +57,21 @@ sealed class DeadLetterDesk(
         }
 
         return Interval;
+    }
+
+    // A user of the broker who may not read one queue may read the others.
+    async Task LookOrPass(DeadLetterQueues broker, string queue, bool isWished, CancellationToken cancel)
+    {
+        try
+        {
+            await Look(broker, queue, isWished, cancel);
+        }
+        catch (OperationInterruptedException refused)
+            when (refused.ShutdownReason?.ReplyCode == RabbitMQ.Client.Constants.AccessRefused)
+        {
+            log.LogWarning("{Queue} cannot be looked into: {Reason}", queue, refused.ShutdownReason.ReplyText);
+            seen[queue] = new(null, time.GetTimestamp());
+        }
     }
 
     async Task Look(DeadLetterQueues broker, string queue, bool isWished, CancellationToken cancel)

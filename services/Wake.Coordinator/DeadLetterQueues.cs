@@ -99,12 +99,22 @@ public sealed class DeadLetterQueues : IAsyncDisposable
         {
             var headers = Headers(got);
             var text = Encoding.UTF8.GetString(got.Body.Span);
-            var whole = new DeadLetter(GetId(queue, got), queue, Reason(got, headers), text, DeadLetterFate.Stays);
+            var reason = StorableText.Sanitize(StorableText.Head(Reason(got, headers), EventLimits.MaxReasonLength));
+            var whole = new DeadLetter(GetId(queue, got), queue, reason, text, DeadLetterFate.Stays);
             var fate = decided(whole);
-            deadLetters.Add(whole with { Body = Excerpt(text), Fate = fate });
-
-            if (fate is not DeadLetterFate.Dropped)
+            try
+            {
+                if (fate is not DeadLetterFate.Dropped)
+                    await Publish(channel, queue, got, headers, fate, cancel);
+            }
+            catch (PublishException) when (fate is not DeadLetterFate.Stays)
+            {
+                // Where it came from does not take it. Given back again and again RabbitMQ would drop it.
+                fate = DeadLetterFate.Stays;
                 await Publish(channel, queue, got, headers, fate, cancel);
+            }
+
+            deadLetters.Add(whole with { Body = Excerpt(text), Fate = fate });
             await channel.BasicAckAsync(got.DeliveryTag, multiple: false, CancellationToken.None);
         }
 

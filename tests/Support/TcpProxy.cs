@@ -19,6 +19,8 @@ public sealed class TcpProxy : IAsyncDisposable
     volatile TaskCompletionSource? downstreamHeld;
     volatile byte[]? pattern;
     volatile TaskCompletionSource? patternSeen;
+    volatile TcpClient? saidBy;
+    volatile bool holdsAll;
     volatile Limit? limit;
 
     public TcpProxy(int target)
@@ -41,8 +43,11 @@ public sealed class TcpProxy : IAsyncDisposable
     /// The next time the service sends these bytes they arrive, and everything that comes back after them is held. The
     /// task completes when they have passed.
     /// </summary>
-    public Task HoldAnswersTo(string text)
+    /// <param name="text">The bytes.</param>
+    /// <param name="everywhere">Whether what comes back on other connections is held as well.</param>
+    public Task HoldAnswersTo(string text, bool everywhere = true)
     {
+        holdsAll = everywhere;
         patternSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
         pattern = System.Text.Encoding.ASCII.GetBytes(text);
         return patternSeen.Task;
@@ -54,6 +59,9 @@ public sealed class TcpProxy : IAsyncDisposable
         Interlocked.Exchange(ref upstreamHeld, null)?.SetResult();
         Interlocked.Exchange(ref downstreamHeld, null)?.SetResult();
     }
+
+    /// <summary>Closes the connection on which those bytes were sent; the others stay as they are.</summary>
+    public void CutWhereSaid() => saidBy?.Close();
 
     /// <summary>Closes every connection; what was held never arrives.</summary>
     public void Cut()
@@ -125,7 +133,7 @@ public sealed class TcpProxy : IAsyncDisposable
                     // Before it is passed on: the answer must not be quicker than the hold.
                     if (pattern is { } wanted && buffer.AsSpan(0, read).IndexOf(wanted) >= 0)
                     {
-                        pattern = null;
+                        (pattern, saidBy) = (null, from);
                         downstreamHeld = new(TaskCreationOptions.RunContinuationsAsynchronously);
                         await Pass();
                         patternSeen!.SetResult();
@@ -144,7 +152,7 @@ public sealed class TcpProxy : IAsyncDisposable
                     if (upstreamHeld is { } held)
                         await held.Task;
                 }
-                else if (downstreamHeld is { } held)
+                else if (downstreamHeld is { } held && (holdsAll || to == saidBy))
                 {
                     await held.Task;
                 }

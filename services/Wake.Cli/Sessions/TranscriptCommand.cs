@@ -72,22 +72,32 @@ sealed class TranscriptCommand : ClientCommand
 
     static async Task<int> Follow(WakeClient wake, string path, Output output, CancellationToken cancel)
     {
-        // A turn may last for longer than the gateway keeps a connection.
-        for (string? seen = null; ; await Task.Delay(ReconnectDelay, cancel))
+        // A turn may last for longer than the gateway keeps a connection, or runs itself.
+        var (connected, seen) = (false, (string?)null);
+        for (; ; await Task.Delay(ReconnectDelay, cancel))
         {
-            await using var stream = await wake.OpenEventStream(path, cancel, seen);
-            await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
+            try
             {
-                if (item.EventType == "end")
-                    return 0;
-                if (item.EventType != "entries")
-                    continue;
+                await using var stream = await wake.OpenEventStream(path, cancel, seen);
+                connected = true;
+                await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
+                {
+                    if (item.EventType == "end")
+                        return 0;
+                    if (item.EventType != "entries")
+                        continue;
 
-                seen = item.EventId;
-                if (output.Json)
-                    output.Raw(item.Data);
-                else
-                    Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
+                    seen = item.EventId;
+                    if (output.Json)
+                        output.Raw(item.Data);
+                    else
+                        Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
+                }
+            }
+            catch (Exception dropped)
+                when (connected && dropped is (IOException or HttpRequestException or NoAnswerException))
+            {
+                // It goes on from where it is.
             }
         }
     }

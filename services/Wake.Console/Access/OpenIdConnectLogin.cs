@@ -34,6 +34,11 @@ static class OpenIdConnectLogin
                 connect.UsePkce = true;
                 connect.CallbackPath = CallbackPath;
                 connect.MapInboundClaims = false;
+                // What the scopes ask for need not be in the token (OpenID Connect Core 5.4): Okta leaves it here.
+                connect.GetClaimsFromUserInfoEndpoint = true;
+                connect.ClaimActions.MapJsonKey(provider.RoleClaim, provider.RoleClaim);
+                connect.ClaimActions.MapUniqueJsonKey(provider.NameClaim, provider.NameClaim);
+                connect.ClaimActions.MapUniqueJsonKey("email_verified", "email_verified");
                 connect.BackchannelTimeout = ProviderTimeout;
                 connect.BackchannelHttpHandler = new SocketsHttpHandler
                 {

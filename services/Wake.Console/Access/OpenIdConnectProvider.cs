@@ -70,7 +70,9 @@ public sealed class OpenIdConnectProvider
         var named = principal.FindFirst(NameClaim)?.Value;
         return
             string.IsNullOrWhiteSpace(named)
-            || NameClaim == "email" && principal.FindFirst("email_verified") is { Value: not "true" }
+            || NameClaim == "email"
+                && principal.FindFirst("email_verified") is { Value: var verified }
+                && !verified.Equals("true", StringComparison.OrdinalIgnoreCase)
             ? principal.FindFirst("sub")?.Value
             : named;
     }

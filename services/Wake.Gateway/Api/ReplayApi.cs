@@ -90,6 +90,9 @@ static class ReplayApi
             Source = "wake:replay",
             ReplayOf = original.Id,
 
+            // A wake is whoever's who asks for it now. Of a fact it stays who caused it.
+            Actor = EventValidation.IsReserved(original.Type) ? SessionsApi.By(http) : original.Actor,
+
             // Somebody repeats it here, and no forge: only what Wake itself has said it says again.
             VerifiedBy = original.VerifiedBy == WakeRequested.VerifiedByWake ? WakeRequested.VerifiedByWake : null,
             Namespace = caller.Namespace,

@@ -103,15 +103,15 @@ static class TranscriptsApi
         if (feed.Follow(turn) is not { } follower)
             return ServerSentEvents.TooManyFollow(http, $"{options.Value.MaxFollowers} follow turns already");
 
+        using var bound = new CancellationTokenSource(TranscriptFeed.MaxConnection, time);
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(either.Token, bound.Token);
         try
         {
-            using var bound = new CancellationTokenSource(TranscriptFeed.MaxConnection, time);
-            using var reading = CancellationTokenSource.CreateLinkedTokenSource(either.Token, bound.Token);
             await ServerSentEvents.Write(http, feed.ReadLines(follower, cursor, reading.Token), either.Token);
         }
-        catch (OperationCanceledException) when (either.IsCancellationRequested)
+        catch (OperationCanceledException) when (reading.IsCancellationRequested)
         {
-            // Nobody reads any longer.
+            // Nobody reads any longer, or it is time to connect again.
         }
         finally
         {

@@ -36,7 +36,7 @@ sealed class RunnerReport(
         // Before any turn is taken, where the database answers. Else the first pass finds out.
         try
         {
-            drain.IsDrained = await runners.IsDrained(name.Value, cancellationToken);
+            await FollowDrain(await runners.IsDrained(name.Value, cancellationToken));
         }
         catch (Exception away) when (PostgresErrors.IsFailure(away))
         {

@@ -48,18 +48,25 @@ public sealed class Intake(NpgsqlDataSource database, IOptions<Profiles> profile
     {
         // Nobody waits for the disk twice: the decision is taken meanwhile. Of many the disk is the smaller part.
         var ahead = armed is not null && observations.Count == 1;
-        var (decisions, dueIn) = await Decide(database.CreateBatch, observations, cancel, ahead);
+        // The flush is by the server that has the commit, or fails: no connection outlives a crash of it.
+        await using var own = ahead ? await database.OpenConnectionAsync(cancel) : null;
+        var (decisions, dueIn) = await Decide(
+            own is null ? database.CreateBatch : own.CreateBatch,
+            observations,
+            cancel,
+            ahead
+        );
         await Task.WhenAll(
-            ahead ? FlushCommits(cancel) : Task.CompletedTask,
+            own is null ? Task.CompletedTask : FlushCommits(own, cancel),
             dueIn is { } due && armed is not null ? armed(due) : Task.CompletedTask
         );
         IntakeMetrics.Record(observations, decisions);
         return decisions;
     }
 
-    async Task FlushCommits(CancellationToken cancel)
+    static async Task FlushCommits(NpgsqlConnection connection, CancellationToken cancel)
     {
-        await using var flush = database.CreateCommand(Flush);
+        await using var flush = new NpgsqlCommand(Flush, connection);
         await flush.ExecuteNonQueryAsync(cancel);
     }
 

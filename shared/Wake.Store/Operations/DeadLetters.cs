@@ -14,6 +14,9 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     // "dead" in ASCII: one coordinator at a time.
     const int Lock = 0x64656164;
 
+    // For a queue of a thousand at a slow broker.
+    const string Patience = "10min";
+
     /// <summary>Those that are there, the latest first.</summary>
     public async Task<IReadOnlyList<DeadLetterRow>> List(int limit, CancellationToken cancel)
     {
@@ -89,6 +92,11 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     {
         await using var connection = await database.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
+        // Nothing is locked but this work, and the broker takes its time.
+        await using (
+            var patient = new NpgsqlCommand($"set local idle_in_transaction_session_timeout = '{Patience}'", connection)
+        )
+            await patient.ExecuteNonQueryAsync(cancel);
         await using (var mine = new NpgsqlCommand($"select pg_try_advisory_xact_lock({Lock})", connection))
         {
             if (await mine.ExecuteScalarAsync(cancel) is false)
@@ -103,12 +111,18 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             connection
         );
         wished.Parameters.AddWithValue(queue);
-        var contents = await goThrough((await wished.ReadAll(Read, cancel)).ToDictionary(x => x.Id));
+        var wishes = (await wished.ReadAll(Read, cancel)).ToDictionary(x => x.Id);
+        var contents = await goThrough(wishes);
 
         // What was done must be known as done, also when the process is told to stop meanwhile.
         await using var batch = new NpgsqlBatch(connection);
         // One array, which alone would count as all of the parameters.
         batch.Add("delete from dead_letters where id = any ($1)", (object)contents.Gone.ToArray());
+        // What the broker refused to take back is wished no more: people see that it still lies there.
+        batch.Add(
+            "update dead_letters set wanted = null where id = any ($1)",
+            (object)contents.Lying.Select(x => x.Id).Where(wishes.ContainsKey).ToArray()
+        );
         if (contents.IsWhole)
         {
             batch.Add(
@@ -123,6 +137,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             insert into dead_letters (id, queue, reason, body)
             select distinct on (x.id) x.id, $1, x.reason, x.body
             from unnest($2::text[], $3::text[], $4::text[]) x (id, reason, body)
+            where not exists (select from dead_letters known where known.id = x.id)
             limit greatest(0, $5 - (select count(*) from dead_letters where queue = $1))
             on conflict (id) do nothing
             """,

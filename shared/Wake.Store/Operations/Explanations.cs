@@ -359,7 +359,7 @@ public sealed class Explanations(NpgsqlDataSource database, Sessions sessions, W
                 union all
                 (select e.accepted_at, 2, lpad(e.seq::text, 20, '0'), case when e.replay_of is null then 'woken' else 'replayed' end, e.id,
                         e.sessions[1], null,
-                        concat(e.reason, case when e.replay_of is null then ', by ' || e.actor end)
+                        concat(e.reason, case when e.type = 'wake.requested' then ', by ' || e.actor end)
                  from events e
                  where (e.type = 'wake.requested' or e.replay_of is not null) and e.accepted_at <= $1
                    and (e.accepted_at, 2, lpad(e.seq::text, 20, '0')) < ($1, $2, $3)

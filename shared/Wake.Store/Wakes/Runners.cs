@@ -38,6 +38,8 @@ public sealed class Runners(NpgsqlDataSource database)
             $"""
             delete from runners r
             where r.started_at < clock_timestamp() - interval '{RememberedFor}' and not {RunnerNames.IsTaken}
+              -- it is drained until somebody ends that
+              and r.drained_at is null
             """
         );
         await batch.ExecuteNonQueryAsync(cancel);

@@ -66,15 +66,19 @@ public sealed class LoggingInByAnAccount(ConsoleWithAccounts shared) : IClassFix
     readonly WakeSystem wake = shared.Wake;
     readonly LoopbackOpenIdProvider provider = shared.Provider;
 
-    [Fact]
-    public async Task An_operator_does_something_and_the_ledger_has_it_under_their_name()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_operator_does_something_and_the_ledger_has_it_under_their_name(bool thinTokens)
     {
         var key = await wake.WatchingSession("instant");
+        provider.HasThinTokens = thinTokens;
         await using var browser = await LogIn(
             new()
             {
                 ["sub"] = "1",
                 ["email"] = "jürgen@example.com",
+                ["email_verified"] = true,
                 ["roles"] = new[] { "viewer", "wake-operators" },
             },
             $"/sessions/{Uri.EscapeDataString(key)}"
@@ -95,6 +99,7 @@ public sealed class LoggingInByAnAccount(ConsoleWithAccounts shared) : IClassFix
 
         Assert.Equal($"by jürgen@example.com ({shared.Operators.Id}) over the API", line.Note);
         Assert.Empty(browser.Problems);
+        provider.HasThinTokens = false;
     }
 
     [Fact]

@@ -281,7 +281,7 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
         await using var system = await WakeSystem.Create(Transport.InMemory);
         await system.StartProcess("Wake.Standalone", Through(wire, system));
         var session = await system.Session("instant");
-        var said = wire.HoldAnswersTo("notify wake_due");
+        var said = wire.HoldAnswersTo("notify wake_due", everywhere: false);
 
         var first = Send(
             system,
@@ -290,7 +290,7 @@ public sealed class IdempotencyKeys(StandaloneSystem shared) : IClassFixture<Sta
             NewKey()
         );
         await said;
-        wire.Cut();
+        wire.CutWhereSaid();
 
         Assert.Equal(HttpStatusCode.Accepted, (await first).StatusCode);
         Assert.Equal(["now"], (await system.WaitForTurnEnd(session, 1)).Reasons);

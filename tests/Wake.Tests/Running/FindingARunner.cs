@@ -88,6 +88,20 @@ public sealed class FindingARunner : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_drained_runner_leaves_the_wakes_where_they_are_also_when_it_is_started_again()
+    {
+        var first = await Runner("drained");
+        (await wake.Http.PostAsync("/v1/runners/drained/drain", null)).EnsureSuccessStatusCode();
+        await first.Stop();
+        await Runner("drained");
+        var channel = await wake.Amqp();
+        await Eventually.Holds(async () => await channel.ConsumerCountAsync("resume-session") == 0);
+
+        (await wake.Http.DeleteAsync("/v1/runners/drained/drain")).EnsureSuccessStatusCode();
+        Assert.Equal("drained", (await Wakes(await wake.WatchingSession("instant"), 1)).Runner);
+    }
+
+    [Fact]
     public async Task When_that_runner_is_busy_another_takes_it()
     {
         await Runner("holder", ("Runner__Slots", "1"), ("Runner__UrgentSlots", "0"));

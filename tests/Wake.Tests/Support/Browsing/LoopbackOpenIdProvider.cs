@@ -16,7 +16,8 @@ namespace Wake.Tests.Support;
 sealed class LoopbackOpenIdProvider : IAsyncDisposable
 {
     public const string ClientId = "wake-console",
-        ClientSecret = "the console's own secret";
+        ClientSecret = "the console's own secret",
+        AccessToken = "of an account";
 
     readonly WebApplication app;
     readonly RSA key = RSA.Create(2048);
@@ -31,6 +32,9 @@ sealed class LoopbackOpenIdProvider : IAsyncDisposable
 
     /// <summary>What is put in place of its own claims: <c>iss</c>, <c>nonce</c>, <c>exp</c>.</summary>
     public Dictionary<string, object> Forged { get; set; } = [];
+
+    /// <summary>Whether it tells of an account only who asks for it with the access token.</summary>
+    public bool HasThinTokens { get; set; }
 
     /// <summary>Whether whoever comes refuses to be known here.</summary>
     public bool Denies { get; set; }
@@ -88,6 +92,7 @@ sealed class LoopbackOpenIdProvider : IAsyncDisposable
                         issuer = root,
                         authorization_endpoint = $"{root}/authorize",
                         token_endpoint = $"{root}/token",
+                        userinfo_endpoint = $"{root}/userinfo",
                         jwks_uri = $"{root}/keys",
                     }
                 );
@@ -117,6 +122,9 @@ sealed class LoopbackOpenIdProvider : IAsyncDisposable
                 break;
             case "/token":
                 await Redeem(http, root);
+                break;
+            case "/userinfo" when http.Request.Headers.Authorization == $"Bearer {AccessToken}":
+                await http.Response.WriteAsJsonAsync(Account);
                 break;
             default:
                 http.Response.StatusCode = StatusCodes.Status404NotFound;
@@ -159,12 +167,12 @@ sealed class LoopbackOpenIdProvider : IAsyncDisposable
             ["exp"] = now + 300,
             ["nonce"] = $"{asked["nonce"]}",
         };
-        foreach (var (name, value) in Account.Concat(Forged))
+        foreach (var (name, value) in Account.Where(x => !HasThinTokens || x.Key == "sub").Concat(Forged))
             claims[name] = value;
         await http.Response.WriteAsJsonAsync(
             new
             {
-                access_token = "none",
+                access_token = AccessToken,
                 token_type = "Bearer",
                 id_token = Sign(claims),
             }
