@@ -96,6 +96,7 @@ public sealed partial class Containers
 
         Assert.Equal(
             [
+                "console",
                 "coordinator",
                 "cron",
                 "gateway",

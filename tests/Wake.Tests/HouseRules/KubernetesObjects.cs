@@ -187,8 +187,7 @@ public sealed class KubernetesObjects
                 .SelectMany(x => x!["projected"]?["sources"]?.AsArray() ?? [])
                 .Select(x => (string?)x!["secret"]?["name"])
                 .OfType<string>();
-            // The console comes to the API alone, with the key of whoever looks.
-            Assert.Equal(name == "console" ? [] : [$"wake-{name}"], secrets);
+            Assert.Equal([$"wake-{name}"], secrets);
             Assert.DoesNotContain(
                 "owner",
                 spec["containers"]![0]!["volumeMounts"]!.AsArray().Select(x => (string)x!["name"]!)

@@ -124,7 +124,9 @@ sealed class LoopbackOpenIdProvider : IAsyncDisposable
                 await Redeem(http, root);
                 break;
             case "/userinfo" when http.Request.Headers.Authorization == $"Bearer {AccessToken}":
-                await http.Response.WriteAsJsonAsync(Account);
+                await http.Response.WriteAsJsonAsync(
+                    new Dictionary<string, object>([.. Account.ExceptBy(Forged.Keys, x => x.Key), .. Forged])
+                );
                 break;
             default:
                 http.Response.StatusCode = StatusCodes.Status404NotFound;

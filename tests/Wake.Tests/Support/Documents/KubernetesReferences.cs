@@ -8,7 +8,7 @@ namespace Wake.Tests.Support;
 public sealed class KubernetesReferences(IReadOnlyList<JsonNode> objects)
 {
     // Made by hand or by an operator, beside everything else.
-    static readonly string[] Elsewhere = ["Secret wake-tls"];
+    static readonly string[] Elsewhere = ["Secret wake-tls", "Secret wake-console"];
 
     /// <summary>Those with pods.</summary>
     public IEnumerable<JsonNode> Workloads => objects.Where(x => Pod(x) is not null);
