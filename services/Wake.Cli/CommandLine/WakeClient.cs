@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -12,6 +14,8 @@ sealed class WakeClient : IDisposable
 {
     // Longer than PostgreSQL takes for the largest batch; a command shall end some day.
     static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(100);
+
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromSeconds(1);
 
     readonly HttpClient http;
     readonly DataFolder folder;
@@ -98,8 +102,72 @@ sealed class WakeClient : IDisposable
         return Send(request, cancel);
     }
 
-    /// <summary>Opens a stream of server-sent events.</summary>
-    public async Task<Stream> OpenEventStream(string path, CancellationToken cancel, string? lastEventId = null)
+    /// <summary>
+    /// Server-sent events until the reader has enough. The first connection has to come about; when one drops, it
+    /// connects again and goes on behind the last event that has an id.
+    /// </summary>
+    /// <param name="path">Of what.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="note">Is told when the connection is lost, and when there is one again.</param>
+    public async IAsyncEnumerable<SseItem<byte[]>> Follow(
+        string path,
+        [EnumeratorCancellation] CancellationToken cancel,
+        Action<string>? note = null
+    )
+    {
+        string? last = null;
+        var stream = await OpenEventStream(path, last, cancel);
+        while (true)
+        {
+            await using (stream)
+            {
+                await using var items = SseParser
+                    .Create(stream, (_, data) => data.ToArray())
+                    .EnumerateAsync(cancel)
+                    .GetAsyncEnumerator(cancel);
+                while (await HasNext(items))
+                {
+                    last = items.Current.EventId ?? last;
+                    yield return items.Current;
+                }
+            }
+
+            note?.Invoke("The connection was lost; connecting again.");
+            stream = await Reconnect(path, last, cancel);
+            note?.Invoke("Connected again.");
+        }
+    }
+
+    static async Task<bool> HasNext(IAsyncEnumerator<SseItem<byte[]>> items)
+    {
+        try
+        {
+            return await items.MoveNextAsync();
+        }
+        catch (Exception dropped) when (dropped is IOException or HttpRequestException)
+        {
+            // As good as an end of the stream.
+            return false;
+        }
+    }
+
+    async Task<Stream> Reconnect(string path, string? lastEventId, CancellationToken cancel)
+    {
+        while (true)
+        {
+            await Task.Delay(ReconnectDelay, cancel);
+            try
+            {
+                return await OpenEventStream(path, lastEventId, cancel);
+            }
+            catch (NoAnswerException)
+            {
+                // Not yet.
+            }
+        }
+    }
+
+    async Task<Stream> OpenEventStream(string path, string? lastEventId, CancellationToken cancel)
     {
         using var request = Request(HttpMethod.Get, path);
         request.Headers.Accept.Add(new("text/event-stream"));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net.ServerSentEvents;
 using System.Text.Json;
 using Wake.Contracts.Http;
 
@@ -8,8 +7,6 @@ namespace Wake.Cli;
 /// <summary><c>wake sessions transcript</c>: what was said and done in a turn.</summary>
 sealed class TranscriptCommand : ClientCommand
 {
-    static readonly TimeSpan ReconnectDelay = TimeSpan.FromSeconds(1);
-
     readonly Argument<string> key = new("KEY") { Description = "The session's key." };
 
     readonly Argument<int?> number = new("WAKE")
@@ -72,34 +69,21 @@ sealed class TranscriptCommand : ClientCommand
 
     static async Task<int> Follow(WakeClient wake, string path, Output output, CancellationToken cancel)
     {
-        // A turn may last for longer than the gateway keeps a connection, or runs itself.
-        var (connected, seen) = (false, (string?)null);
-        for (; ; await Task.Delay(ReconnectDelay, cancel))
+        // A turn may last for longer than the gateway keeps a connection.
+        await foreach (var item in wake.Follow(path, cancel))
         {
-            try
-            {
-                await using var stream = await wake.OpenEventStream(path, cancel, seen);
-                connected = true;
-                await foreach (var item in SseParser.Create(stream, (_, data) => data.ToArray()).EnumerateAsync(cancel))
-                {
-                    if (item.EventType == "end")
-                        return 0;
-                    if (item.EventType != "entries")
-                        continue;
+            if (item.EventType == "end")
+                break;
+            if (item.EventType != "entries")
+                continue;
 
-                    seen = item.EventId;
-                    if (output.Json)
-                        output.Raw(item.Data);
-                    else
-                        Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
-                }
-            }
-            catch (Exception dropped)
-                when (connected && dropped is (IOException or HttpRequestException or NoAnswerException))
-            {
-                // It goes on from where it is.
-            }
+            if (output.Json)
+                output.Raw(item.Data);
+            else
+                Show(JsonSerializer.Deserialize(item.Data, CliJson.Default.TranscriptEntryArray)!, output);
         }
+
+        return 0;
     }
 
     static void Show(TranscriptEntry[] entries, Output output)
