@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using Wake.Contracts;
 
 namespace Wake.WebConsole;
 
@@ -19,7 +20,7 @@ abstract record Credential
         {
             headers.TryAddWithoutValidation("Authorization", $"Bearer {Value}");
             if (Person is not null)
-                headers.TryAddWithoutValidation("X-Wake-On-Behalf-Of", Uri.EscapeDataString(Person));
+                headers.TryAddWithoutValidation(ApiHeaders.OnBehalfOf, Uri.EscapeDataString(Person));
         }
 
         // Records print their members, and a key has no business in a log.

@@ -35,7 +35,7 @@ public sealed class OpenIdConnectProvider
     /// <summary>The claim that says what a person may do, one value or several.</summary>
     public string RoleClaim { get; init; } = "roles";
 
-    /// <summary>What people may do. The last of those that somebody has counts; who has none is not let in.</summary>
+    /// <summary>What people may do. The highest that somebody has counts; who has none is not let in.</summary>
     public OpenIdConnectRoles Roles { get; init; } = new();
 
     /// <summary>What is wrong with it, as sentences.</summary>

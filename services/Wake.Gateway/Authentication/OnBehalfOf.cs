@@ -9,8 +9,7 @@ namespace Wake.Gateway;
 /// </summary>
 static class OnBehalfOf
 {
-    /// <summary>The person, percent-encoded UTF-8, since a header has ASCII alone.</summary>
-    public const string Header = "X-Wake-On-Behalf-Of";
+    const string Header = ApiHeaders.OnBehalfOf;
 
     /// <summary>How long a name may be, in UTF-16 units: a mail address, and more.</summary>
     public const int MaxLength = 256;
