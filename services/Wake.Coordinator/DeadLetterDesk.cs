@@ -140,6 +140,6 @@ sealed class DeadLetterDesk(
         queues = null;
     }
 
-    // Null: there is no such queue.
+    // Null: there is no such queue, or none that we may see.
     sealed record Seen(long? Count, long At);
 }

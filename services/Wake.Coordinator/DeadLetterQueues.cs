@@ -86,7 +86,7 @@ public sealed class DeadLetterQueues : IAsyncDisposable
         {
             waiting = (await channel.QueueDeclarePassiveAsync(queue, cancel)).MessageCount;
         }
-        catch (OperationInterruptedException none) when (none.ShutdownReason?.ReplyCode == 404)
+        catch (OperationInterruptedException none) when (none.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
             return null;
         }

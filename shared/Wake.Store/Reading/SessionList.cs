@@ -17,6 +17,8 @@ static class SessionList
     )
     {
         var (found, closed) = (Filter(db, query), IsOfClosed(query));
+        // An index of the totals leads to the page, as long as all that it is ordered by is theirs.
+        var inTotals = found.Where(x => x.Totals.Closed == closed);
         return query.Order.By switch
         {
             SessionSort.Key => InOrder(
@@ -37,27 +39,22 @@ static class SessionList
                 }),
                 x => x.Created
             ),
-            // An index of the totals leads to the page, as long as all that it is ordered by is theirs.
             SessionSort.LastTurn => InOrder(
-                found
-                    .Where(x => x.Totals.Closed == closed)
-                    .Select(x => new Sorted<DateTimeOffset>
-                    {
-                        Session = x,
-                        Value = x.Totals.LastTurnAt,
-                        Id = x.Totals.SessionId,
-                    }),
+                inTotals.Select(x => new Sorted<DateTimeOffset>
+                {
+                    Session = x,
+                    Value = x.Totals.LastTurnAt,
+                    Id = x.Totals.SessionId,
+                }),
                 x => x.LastTurn is { } turn ? turn.EndedAt ?? turn.StartedAt ?? turn.DispatchedAt : NoTurn
             ),
             SessionSort.Cost => InOrder(
-                found
-                    .Where(x => x.Totals.Closed == closed)
-                    .Select(x => new Sorted<decimal>
-                    {
-                        Session = x,
-                        Value = x.Totals.CostUsd,
-                        Id = x.Totals.SessionId,
-                    }),
+                inTotals.Select(x => new Sorted<decimal>
+                {
+                    Session = x,
+                    Value = x.Totals.CostUsd,
+                    Id = x.Totals.SessionId,
+                }),
                 x => x.CostUsd
             ),
             SessionSort.Inbox => InOrder(

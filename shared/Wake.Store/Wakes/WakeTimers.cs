@@ -12,18 +12,13 @@ public sealed class WakeTimers(NpgsqlDataSource database)
     /// <summary>The channel on which processes that arm timers call the sweepers of others.</summary>
     public const string Channel = "wake_due";
 
-    // Locked by the statement, for as long as its transaction takes.
-    const string Due = """
-        select session_id from wake_timers
-        where due_at > @since and due_at <= now()
-        order by due_at limit @limit for update skip locked
-        """;
+    const string WhereDue = "select session_id from wake_timers where due_at > @since and due_at <= now()";
 
-    const string UrgentDue = """
-        select session_id from wake_timers
-        where due_at > @since and due_at <= now() and (urgent or nudged)
-        order by due_at limit @limit for update skip locked
-        """;
+    // For as long as its transaction takes.
+    const string Locked = "order by due_at limit @limit for update skip locked";
+
+    const string Due = $"{WhereDue} {Locked}",
+        UrgentDue = $"{WhereDue} and (urgent or nudged) {Locked}";
 
     // As long as the sweepers poll: later it says nothing new.
     static readonly TimeSpan NotifyTimeout = TimeSpan.FromSeconds(1);

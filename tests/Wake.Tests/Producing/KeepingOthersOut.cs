@@ -281,19 +281,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
 
         foreach (var cookie in (string[])[own, local])
         {
-            var (_, said) = other.RunAs(
-                "curl",
-                "--silent",
-                "--max-time",
-                "10",
-                "--output",
-                "/dev/null",
-                "--write-out",
-                "%{http_code}",
-                "--header",
-                $"Cookie: {cookie}",
-                $"{new Uri(http.BaseAddress!, "/sessions")}"
-            );
+            var said = Ask(other, "--header", $"Cookie: {cookie}", $"{new Uri(http.BaseAddress!, "/sessions")}");
             Assert.Equal("302", said);
         }
 
@@ -304,6 +292,15 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
             return (await http.SendAsync(request)).StatusCode;
         }
     }
+
+    // The status of the answer to a request of theirs.
+    static string Ask(OtherUser other, params string[] arguments) =>
+        other
+            .RunAs(
+                "curl",
+                ["--silent", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}", .. arguments]
+            )
+            .Said;
 
     [Fact]
     public async Task Another_user_of_the_machine_gets_nowhere()
@@ -337,23 +334,7 @@ public sealed class KeepingOthersOut(StandaloneSystem shared) : IClassFixture<St
         foreach (var folder in folders)
             File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
-        string Curl(string address, params string[] arguments) =>
-            other
-                .RunAs(
-                    "curl",
-                    [
-                        "--silent",
-                        "--max-time",
-                        "10",
-                        "--output",
-                        "/dev/null",
-                        "--write-out",
-                        "%{http_code}",
-                        .. arguments,
-                        address,
-                    ]
-                )
-                .Said;
+        string Curl(string address, params string[] arguments) => Ask(other, [.. arguments, address]);
     }
 
     [Fact]
